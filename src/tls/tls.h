@@ -1,0 +1,119 @@
+/*
+ * tls.h: the TLS port. A connection is an engine between two byte streams and owns no socket: ciphertext from the
+ * network goes in, plaintext comes out, and the other way round. So it works under any event loop and in tests.
+ * The only adapter is OpenSSL (openssl.c and its neighbours); no other directory includes an OpenSSL TLS header.
+ *
+ * Not thread-safe: a context and its connections belong to one thread.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/secret.h"
+
+struct tls_identity; /* a certificate chain with its private key, and the names it is good for */
+struct tls_context;  /* how connections of one kind are made: versions, identities or trust, ticket keys */
+struct tls_conn;
+
+/* ---- identities ---- */
+
+/*
+ * Reads a PEM chain (leaf first) and its PEM key (ECDSA or RSA, unencrypted). ERR_INVALID with a text that says
+ * which part is wrong (no certificate, key does not fit, expired is not an error here).
+ */
+enum err_code tls_identity_load(struct span chain_pem, struct span key_pem, struct tls_identity **ret,
+                                struct err *err);
+void tls_identity_free(struct tls_identity *id); /* NULL allowed */
+/* True when a DNS name of the leaf (SAN dNSName; subject CN only where there is no SAN) matches the host; RFC 6125
+ * wildcards. */
+bool tls_identity_matches(const struct tls_identity *id, struct span host);
+/* notBefore and notAfter, milliseconds since 1970 UTC. */
+int64_t tls_identity_not_before(const struct tls_identity *id);
+int64_t tls_identity_not_after(const struct tls_identity *id);
+bool tls_identity_self_signed(const struct tls_identity *id);
+/* SHA-1 thumbprint in upper-case hex, as Exchange prints it (40 characters). */
+struct span tls_identity_thumbprint(const struct tls_identity *id);
+/*
+ * The best of the identities for a host name (reference 15.1): matching, valid at now_ms; not self-signed before
+ * self-signed; then the newest notBefore. NULL when none fits.
+ */
+struct tls_identity *tls_identity_choose(struct tls_identity *const *ids, size_t count, struct span host,
+                                         int64_t now_ms);
+
+/*
+ * Makes a self-signed certificate (ECDSA P-256) for the names, valid from now for `days`. Appends PEM to the
+ * buffers; the key buffer must be wiped by the caller.
+ */
+enum err_code tls_make_self_signed(const struct span *names, size_t count, int64_t now_ms, unsigned days,
+                                   struct buf *chain_pem, struct buf *key_pem, struct err *err);
+
+/* ---- contexts ---- */
+
+enum tls_version { TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
+
+/* Session ticket keys: [0] encrypts, both decrypt, so that all processes resume each other's sessions. */
+enum { TLS_TICKET_KEY_LEN = 80, TLS_TICKET_KEYS = 2 };
+
+struct tls_server_options {
+    struct tls_identity *identity;                    /* borrowed for the life of the context */
+    enum tls_version minimum;                         /* TLS_VERSION_1_2 unless a connector lowers it */
+    const uint8_t (*ticket_keys)[TLS_TICKET_KEY_LEN]; /* TLS_TICKET_KEYS of them, copied; NULL: no tickets */
+    bool request_client_certificate;
+};
+enum err_code tls_server_context_new(const struct tls_server_options *options, struct tls_context **ret,
+                                     struct err *err);
+
+struct tls_client_options {
+    enum tls_version minimum;
+    bool use_system_trust;         /* load the system's CA bundle, for verified delivery */
+    struct span trust_pem;         /* further trusted certificates, may be empty */
+    struct tls_identity *identity; /* client certificate or NULL, borrowed */
+};
+enum err_code tls_client_context_new(const struct tls_client_options *options, struct tls_context **ret,
+                                     struct err *err);
+
+/* Connections keep a reference of their own, so a context may be freed while they are open. */
+void tls_context_free(struct tls_context *ctx); /* NULL allowed */
+
+/* ---- connections ---- */
+
+enum tls_status {
+    TLS_OK,     /* went on; look at tls_handshake_done, and read what there is */
+    TLS_CLOSED, /* the peer ended the TLS session properly (close_notify) */
+    TLS_FAILED, /* the session is dead; tls_error says why */
+};
+
+/* NULL when memory is out. sni: client side, the name to ask for and check (empty: none). */
+struct tls_conn *tls_accept_new(struct tls_context *ctx);
+struct tls_conn *tls_connect_new(struct tls_context *ctx, struct span sni);
+void tls_conn_free(struct tls_conn *c); /* NULL allowed */
+
+/* Takes ciphertext from the network and drives the handshake. A client calls it once with an empty span to begin.
+ */
+enum tls_status tls_input(struct tls_conn *c, struct span ciphertext);
+/*
+ * Moves plaintext that has arrived into out[0..cap): the number of bytes, 0 when there is none now. *ret_status
+ * tells about the session after that (TLS_CLOSED comes only when all plaintext was read).
+ */
+size_t tls_read(struct tls_conn *c, char *out, size_t cap, enum tls_status *ret_status);
+/* Encrypts plaintext; the ciphertext waits in the output. TLS_FAILED before the handshake is done. */
+enum tls_status tls_write(struct tls_conn *c, struct span plaintext);
+/* Sends close_notify. */
+void tls_shutdown(struct tls_conn *c);
+/* Moves all waiting ciphertext to the end of out. True when there was any. */
+bool tls_output(struct tls_conn *c, struct buf *out);
+
+bool tls_handshake_done(const struct tls_conn *c);
+/* A sentence about TLS_FAILED, for the log; static or owned by the connection. */
+const char *tls_error(const struct tls_conn *c);
+
+struct tls_info {
+    const char *version; /* "TLSv1.3" */
+    const char *cipher;  /* "TLS_AES_256_GCM_SHA384" */
+    int cipher_bits;
+    bool resumed;
+    bool verified; /* client side: chain and name verified; server side: a client certificate verified */
+};
+struct tls_info tls_info(const struct tls_conn *c);
+/* SHA-256 of the peer's leaf certificate in lower-case hex appended to out; false when it sent none. */
+bool tls_peer_fingerprint(const struct tls_conn *c, struct buf *out);
