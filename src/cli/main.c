@@ -1,0 +1,97 @@
+/*
+ * main.c: what the program is asked to be: a command of the table below, or, started by the supervisor under the
+ * name "mailreeve: ROLE", one of the roles.
+ */
+#include "cli/cli.h"
+#include "role/common/roles.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct cli_command commands[] = {
+    {"init", "--domain DOMAIN [--state DIR] [--hostname HOST] [--role hub|edge] [--port-offset N]",
+     "make a state folder: default connectors, accepted domain, certificate",
+     "  --domain DOMAIN     the first accepted domain, such as example.com\n"
+     "  --hostname HOST     this server's full name; default mail.DOMAIN\n"
+     "  --role hub|edge     hub (default) has mailboxes and users; edge relays to and from the Internet\n"
+     "  --port-offset N     added to ports 25, 587 and 465, so that no root is needed: 2000 gives 2025, 2587, "
+     "2465\n"
+     "On a folder that is initialised already nothing is changed.\n",
+     cli_init},
+    {"serve", "[--state DIR] [--receivers N]", "run the server in the foreground",
+     "Prints \"ready\" when it accepts mail, and tells systemd. SIGTERM lets sessions finish and ends it; SIGHUP "
+     "reads\n"
+     "certificates and node.conf again.\n"
+     "  --receivers N       receive processes; default one per core\n",
+     cli_serve},
+    {"shell", "[--state DIR] [-c 'CMDLETS' | FILE]", "the management shell",
+     "Interactive without -c and FILE. Works with the server running, and with it stopped. Begin with Get-Help.\n"
+     "Exit status: 0 all went well, 1 a cmdlet failed, 2 the command line is wrong.\n",
+     cli_shell},
+};
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: mailreeve COMMAND [OPTIONS]\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        fprintf(out, "  mailreeve %s %s\n      %s\n", commands[i].name, commands[i].synopsis, commands[i].help);
+    fprintf(out, "  mailreeve help [COMMAND] | --version\n\n"
+                 "The state folder is --state DIR, else $MAILREEVE_STATE, else /var/lib/mailreeve.\n");
+}
+
+static const struct cli_command *find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int print_help(const struct cli_command *c)
+{
+    printf("usage: mailreeve %s %s\n\n%s\n\n%s", c->name, c->synopsis, c->help, c->details);
+    return CLI_OK;
+}
+
+static int unknown_command(const char *name)
+{
+    fprintf(stderr, "mailreeve: unknown command `%s`; known are", name);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        fprintf(stderr, "%s %s", i ? "," : "", commands[i].name);
+    fprintf(stderr, "\n");
+    return CLI_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc < 3) {
+        print_usage(stdout);
+        return CLI_OK;
+    }
+    const struct cli_command *c = find(argv[2]);
+    return c ? print_help(c) : unknown_command(argv[2]);
+}
+
+int main(int argc, char **argv)
+{
+    struct span title = span_of(argc > 0 ? argv[0] : NULL);
+    if (span_starts(title, SPAN("mailreeve: ")))
+        return roles_run(span_from(title, 11));
+    if (argc < 2) {
+        print_usage(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help(argc, argv);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("mailreeve %s\n", MAILREEVE_VERSION);
+        return CLI_OK;
+    }
+    const struct cli_command *c = find(argv[1]);
+    if (!c)
+        return unknown_command(argv[1]);
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0)
+            return print_help(c);
+    return c->run(argc - 1, argv + 1);
+}

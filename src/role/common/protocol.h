@@ -1,0 +1,75 @@
+/*
+ * protocol.h: who may say what to whom between the processes. This list is the interface document of the server's
+ * inside: each message's sender and receiver, and what its body holds (in the forms of base/cursor.h).
+ *
+ * Answers carry the question's type with LINK_ANSWER set. A message that its receiver does not expect from that
+ * peer is logged and dropped; a body that does not parse to its end is treated the same way.
+ */
+#pragma once
+
+#include "base/span.h"
+
+enum role_kind {
+    ROLE_RECEIVE,
+    ROLE_DIRECTORY,
+    ROLE_QUEUE,
+    ROLE_DELIVER,
+    ROLE_MANAGE,
+    ROLE_KINDS,
+};
+
+/* "receive", ...: on the command line, in the log. */
+const char *role_name(enum role_kind kind);
+/* ROLE_KINDS when there is no such role. */
+enum role_kind role_from_name(struct span name);
+
+enum message_type {
+    /* supervisor -> every role, on descriptor 3 */
+    CONTROL_CONFIG =
+        1, /* u32 index, u32 receive count, str state, str host, bool change user, u32 uid, u32 gid, str user */
+    CONTROL_LINK,     /* u8 peer role, u32 peer index, u8 enum link_purpose; 1 descriptor */
+    CONTROL_DRAIN,    /* take no new work, finish what is under way, then end */
+    CONTROL_RELOAD,   /* SIGHUP: what the role reads from the system is to be read again */
+    CONTROL_LISTEN,   /* receive only: str endpoint; 1 descriptor, a listening socket */
+    CONTROL_UNLISTEN, /* receive only: str endpoint */
+    CONTROL_IDENTITY, /* receive, deliver: bool first of a new set, bool last of it, str chain PEM, str key PEM */
+    CONTROL_TICKET_KEYS, /* receive only: two ticket keys, TLS_TICKET_KEY_LEN bytes each */
+    /* every role -> supervisor */
+    CONTROL_READY,    /* serving */
+    CONTROL_BINDINGS, /* manage only: u32 count, count * str endpoint: where to listen from now on */
+
+    /* manage -> receive, queue */
+    POLICY_SNAPSHOT = 100, /* u64 version; 1 descriptor, a sealed memory file with a policy block */
+
+    /* receive, queue -> directory: questions */
+    DIRECTORY_RESOLVE = 200, /* str address -> struct resolution (messages.h) */
+    DIRECTORY_CHECK,         /* str mechanism, str user, str password -> struct identity (messages.h) */
+
+    /* receive -> queue: questions */
+    QUEUE_STORE = 300, /* struct submission, str body -> struct stored */
+    QUEUE_SPOOL,       /* nothing -> u64 spool id; 1 descriptor to write the body to */
+    QUEUE_STORE_SPOOL, /* u64 spool id, struct submission -> struct stored */
+    QUEUE_SPOOL_DROP,  /* u64 spool id; not a question: the body is not wanted after all */
+
+    /* queue -> deliver: question; its answer may take as long as the delivery */
+    DELIVER_JOB = 400, /* struct job; body inline or 1 descriptor -> struct job results */
+
+    /* manage -> queue, on the link that serves nothing else: questions */
+    QUEUE_LIST = 500, /* u8 what, u64 after, u32 limit -> u64 next, records */
+    QUEUE_MANAGE,     /* u8 action, ... -> outcome */
+    /* manage -> directory, likewise */
+    OBJECTS_BEGIN = 600,
+    OBJECTS_COMMIT,
+    OBJECTS_ROLLBACK,
+    OBJECTS_LIST,   /* str class, str after guid -> outcome, records, bool more */
+    OBJECTS_GET,    /* str class, str guid -> outcome, record */
+    OBJECTS_PUT,    /* record -> outcome */
+    OBJECTS_REMOVE, /* str class, str guid -> outcome */
+};
+
+/* What a link between two roles is for; a pair of roles may have one of each. */
+enum link_purpose {
+    LINK_WORK, /* asynchronous, on the loop of both */
+    LINK_CALL, /* one question at a time, the asker blocks (the shell's work in manage) */
+    LINK_PURPOSES,
+};

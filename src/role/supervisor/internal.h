@@ -1,0 +1,81 @@
+/* internal.h: the supervisor's parts, for its own files only. */
+#pragma once
+
+#include "role/common/protocol.h"
+#include "role/common/role.h"
+#include "role/supervisor/supervisor.h"
+#include "runtime/link.h"
+#include "runtime/sandbox.h"
+
+#include "base/ip.h"
+
+enum { SUPERVISOR_LISTENERS_MAX = 1024, SUPERVISOR_IDENTITIES_MAX = 256, SUPERVISOR_TICKET_KEYS_LEN = 160 };
+
+struct child {
+    struct supervisor *supervisor;
+    enum role_kind kind;
+    uint32_t index; /* of receive processes; 0 otherwise */
+    uv_process_t process;
+    uv_timer_t restart;
+    struct link *control;
+    bool running, ready;
+    int64_t started_ms;
+    int64_t backoff_ms; /* 0 until it died once */
+};
+
+/* One address to listen on: a socket for each receive process, so that the kernel spreads the connections. */
+struct listener {
+    struct ip_endpoint endpoint;
+    int fds[ROLE_RECEIVE_MAX];
+};
+
+struct identity_pem {
+    struct buf chain, key;
+};
+
+struct supervisor {
+    uv_loop_t loop;
+    uv_signal_t signals[3];
+    uv_timer_t drain;
+    const struct supervisor_options *options;
+    char state[1024], host[256];
+    struct sandbox_user user;
+    struct child children[ROLE_KINDS - 1 + ROLE_RECEIVE_MAX];
+    size_t child_count;
+    uint32_t receivers;
+    struct listener listeners[SUPERVISOR_LISTENERS_MAX];
+    size_t listener_count;
+    bool bindings_known, announced, stopping;
+    struct identity_pem identities[SUPERVISOR_IDENTITIES_MAX];
+    size_t identity_count;
+    char ticket_keys[SUPERVISOR_TICKET_KEYS_LEN];
+    int exit_status;
+};
+
+/* ---- children.c ---- */
+enum err_code children_start(struct supervisor *s, struct err *err);
+/* Asks all receive processes to drain; when they are gone, ends the others. */
+void children_stop(struct supervisor *s);
+bool children_all_ready(const struct supervisor *s);
+/* Sends a control message to every running child of the kind (ROLE_KINDS: to all). */
+void children_tell(struct supervisor *s, enum role_kind kind, uint16_t type, struct span body);
+
+/* ---- listeners.c ---- */
+/* Makes the set of listening sockets equal to the endpoints, and tells the receive processes. */
+void listeners_set(struct supervisor *s, const struct ip_endpoint *endpoints, size_t count);
+/* Hands all sockets to a receive process that has just started. */
+void listeners_hand_over(struct supervisor *s, struct child *receive);
+void listeners_close(struct supervisor *s);
+
+/* ---- keys.c ---- */
+/* Reads each NAME.crt with its NAME.key in certs/; keeps the old set when the new one is unreadable. */
+enum err_code keys_load(struct supervisor *s, struct err *err);
+enum err_code keys_make_tickets(struct supervisor *s, struct err *err);
+void keys_hand_over(struct supervisor *s, struct child *c);
+void keys_wipe(struct supervisor *s);
+
+/* ---- supervisor.c ---- */
+void supervisor_check_ready(struct supervisor *s);
+void supervisor_on_bindings(struct supervisor *s, struct span body);
+/* All children are gone. */
+void supervisor_children_gone(struct supervisor *s);

@@ -1,0 +1,171 @@
+/*
+ * supervisor.c: from start to end: lock the state, read keys, start the roles, open the sockets that the policy
+ * asks for, say "ready", pass signals on, and stop in order: receive processes drain first, so that whatever they
+ * accepted is stored; then the rest.
+ *
+ * SIGTERM, SIGINT: stop. SIGHUP: read certificates again and tell the roles to reload.
+ */
+#include "role/supervisor/internal.h"
+
+#include "base/cursor.h"
+#include "role/common/state.h"
+#include "runtime/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+enum { DRAIN_MS = 25000 };
+
+void supervisor_check_ready(struct supervisor *s)
+{
+    if (s->announced || !s->bindings_known || !children_all_ready(s))
+        return;
+    s->announced = true;
+    sd_notify(0, "READY=1");
+    log_text(LOG_NOTICE, "ready", "%zu listening addresses, %u receive processes", s->listener_count, s->receivers);
+    printf("ready\n");
+    fflush(stdout);
+}
+
+void supervisor_on_bindings(struct supervisor *s, struct span body)
+{
+    static struct ip_endpoint endpoints[SUPERVISOR_LISTENERS_MAX];
+    struct cursor c = cursor_of(body);
+    uint32_t count = cursor_u32(&c);
+    for (uint32_t i = 0; i < count && cursor_ok(&c); i++) {
+        struct span text = cursor_bytes(&c, IP_ENDPOINT_TEXT_MAX);
+        if (i >= SUPERVISOR_LISTENERS_MAX || !ip_parse_endpoint(text, &endpoints[i]))
+            c.bad = true;
+    }
+    if (!cursor_done(&c)) {
+        log_text(LOG_ERROR, "bad-frame", "manage sent a malformed list of bindings");
+        return;
+    }
+    listeners_set(s, endpoints, count);
+    if (!s->bindings_known && count && s->listener_count == 0) {
+        log_text(LOG_ERROR, "listen-failed",
+                 "none of the %u addresses that the receive connectors name can be listened on", count);
+        s->exit_status = EXIT_FAILURE;
+        raise(SIGTERM);
+        return;
+    }
+    s->bindings_known = true;
+    supervisor_check_ready(s);
+}
+
+void supervisor_children_gone(struct supervisor *s)
+{
+    uv_stop(&s->loop);
+}
+
+static void on_drain_over(uv_timer_t *t)
+{
+    struct supervisor *s = t->data;
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].running)
+            uv_process_kill(&s->children[i].process, SIGKILL);
+}
+
+static void stop(struct supervisor *s)
+{
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    sd_notify(0, "STOPPING=1");
+    log_text(LOG_NOTICE, "stopping", "no new sessions; those under way are finished");
+    listeners_close(s);
+    uv_timer_start(&s->drain, on_drain_over, DRAIN_MS, 0);
+    children_stop(s);
+}
+
+static void reload(struct supervisor *s)
+{
+    struct err err = {0};
+    if (keys_load(s, &err) || keys_make_tickets(s, &err)) {
+        log_text(LOG_ERROR, "reload-failed", "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].kind == ROLE_RECEIVE || s->children[i].kind == ROLE_DELIVER)
+            keys_hand_over(s, &s->children[i]);
+    children_tell(s, ROLE_KINDS, CONTROL_RELOAD, SPAN(""));
+    log_text(LOG_NOTICE, "reloaded", "%zu certificates", s->identity_count);
+}
+
+static void on_signal(uv_signal_t *h, int number)
+{
+    struct supervisor *s = h->data;
+    if (number == SIGHUP)
+        reload(s);
+    else
+        stop(s);
+}
+
+static enum err_code start(struct supervisor *s, struct err *err)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    bool fallback;
+    enum err_code code;
+    if ((code = sandbox_find_user(&s->user, &fallback, err)) || (code = keys_load(s, err)) ||
+        (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)))
+        return code;
+    if (fallback)
+        log_text(LOG_WARNING, "no-user",
+                 "the system user `mailreeve` is missing: the roles run as `nobody`, which other services "
+                 "may share; create it: adduser --system --group --no-create-home mailreeve");
+    if (s->user.change && (code = state_check_reachable(s->state, &s->user, err)))
+        return code;
+    if (uv_loop_init(&s->loop) < 0)
+        return err_set(err, ERR_NO_MEMORY, "cannot make an event loop");
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        uv_signal_init(&s->loop, &s->signals[i]);
+        s->signals[i].data = s;
+        uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&s->loop, &s->drain);
+    s->drain.data = s;
+    return children_start(s, err);
+}
+
+static unsigned count_receivers(unsigned wanted)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned n = wanted ? wanted : cores > 0 ? (unsigned)cores : 1;
+    return n > ROLE_RECEIVE_MAX ? ROLE_RECEIVE_MAX : n;
+}
+
+int supervisor_serve(const struct supervisor_options *options)
+{
+    static struct supervisor s;
+    struct err err = {0};
+    int lock = -1;
+    struct node_settings node;
+    s.options = options;
+    log_init("supervisor");
+    signal(SIGPIPE, SIG_IGN);
+    if (!realpath(options->state, s.state) || strlen(s.state) > 900) {
+        fprintf(stderr, "mailreeve serve: cannot use the state folder %s: %s\n", options->state, strerror(errno));
+        return EXIT_FAILURE;
+    }
+    if (state_load(s.state, &node, &err) || state_lock(s.state, &lock, &err)) {
+        fprintf(stderr, "mailreeve serve: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    snprintf(s.host, sizeof s.host, "%s", node.host);
+    s.receivers = count_receivers(options->receivers ? options->receivers : node.receivers);
+    if (start(&s, &err)) {
+        fprintf(stderr, "mailreeve serve: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    uv_run(&s.loop, UV_RUN_DEFAULT);
+    keys_wipe(&s);
+    close(lock);
+    log_text(LOG_NOTICE, "stopped", "orderly");
+    return s.exit_status;
+}
