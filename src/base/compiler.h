@@ -38,4 +38,7 @@
             assert_failed(#cond, __FILE__, __LINE__);                                                              \
     } while (0)
 
+/* A place that our own logic never reaches; why says why. */
+#define ASSERT_NEVER(why) assert_failed((why), __FILE__, __LINE__)
+
 COLD NORETURN void assert_failed(const char *cond, const char *file, int line);

@@ -17,6 +17,7 @@ static void err_cut(struct err *err, size_t wanted)
     err->text[n] = '\0';
 }
 
+static void err_format(struct err *err, enum err_code code, const char *format, va_list ap) PRINTF(3, 0);
 static void err_format(struct err *err, enum err_code code, const char *format, va_list ap)
 {
     err->code = code;

@@ -240,7 +240,7 @@ const char *ip_print_range(struct ip_range r, char out[static IP_RANGE_TEXT_MAX]
 
 bool ip_range_contains(struct ip_range r, struct ip_addr a)
 {
-    return ip_cmp(r.first, a) <= 0 && ip_cmp(a, r.last) <= 0;
+    return ip_is_v4(r.first) == ip_is_v4(a) && ip_cmp(r.first, a) <= 0 && ip_cmp(a, r.last) <= 0;
 }
 
 bool ip_range_eq(struct ip_range a, struct ip_range b)

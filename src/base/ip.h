@@ -43,6 +43,7 @@ const char *ip_print(struct ip_addr a, char out[static IP_TEXT_MAX]);
 const char *ip_print_endpoint(struct ip_endpoint e, char out[static IP_ENDPOINT_TEXT_MAX]);
 const char *ip_print_range(struct ip_range r, char out[static IP_RANGE_TEXT_MAX]);
 
+/* False for an address of the other family, although ::/0 spans the IPv4-mapped form. */
 bool ip_range_contains(struct ip_range r, struct ip_addr a);
 bool ip_range_eq(struct ip_range a, struct ip_range b);
 /* Order by size: negative when a holds fewer addresses than b. */

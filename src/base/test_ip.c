@@ -106,7 +106,7 @@ static void ranges(void **state)
 static void sizes_and_membership(void **state)
 {
     (void)state;
-    struct ip_range wide, net, one, v6;
+    struct ip_range wide = {0}, net = {0}, one = {0}, v6 = {0};
     struct ip_addr a;
     assert_true(ip_parse_range(SPAN("0.0.0.0-255.255.255.255"), &wide) &&
                 ip_parse_range(SPAN("192.168.1.0/24"), &net) && ip_parse_range(SPAN("192.168.1.75"), &one) &&
@@ -116,6 +116,7 @@ static void sizes_and_membership(void **state)
     assert_int_equal(ip_range_cmp_size(net, net), 0);
     assert_true(ip_parse(SPAN("::ffff:192.168.1.75"), &a)); /* as a dual-stack socket reports it */
     assert_true(ip_range_contains(one, a) && ip_range_contains(net, a) && ip_range_contains(wide, a));
+    assert_false(ip_range_contains(v6, a)); /* although it spans the mapped form */
     assert_true(ip_parse(SPAN("192.168.2.0"), &a));
     assert_false(ip_range_contains(net, a));
     assert_true(ip_is_loopback(ip_v4(127, 9, 9, 9)));

@@ -38,6 +38,7 @@ struct link {
     uv_timer_t sweep;
     int handles_open;
     int fd;
+    uint64_t serial;
     bool closed;
     link_frame_fn *on_frame;
     link_lost_fn *on_lost;
@@ -203,6 +204,8 @@ struct link *link_open(uv_loop_t *loop, int fd, link_frame_fn *on_frame, link_lo
     uv_timer_init(loop, &l->sweep);
     l->handles_open = 2;
     l->poll.data = l->sweep.data = l;
+    static uint64_t serials;
+    l->serial = ++serials;
     l->fd = fd;
     l->buffer = buffer;
     l->on_frame = on_frame;
@@ -308,4 +311,9 @@ enum err_code link_ask(struct link *l, uint16_t type, struct span head, struct s
 size_t link_backlog(const struct link *l)
 {
     return l ? l->backlog : 0;
+}
+
+uint64_t link_serial(const struct link *l)
+{
+    return l->serial;
 }

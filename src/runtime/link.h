@@ -43,5 +43,10 @@ NODISCARD enum err_code link_send2(struct link *l, uint16_t type, uint64_t id, s
  */
 NODISCARD enum err_code link_ask(struct link *l, uint16_t type, struct span head, struct span tail, const int *fds,
                                  size_t fd_count, int64_t timeout_ms, link_answer_fn *on_answer, void *context);
+/*
+ * A number that no other link of this process ever had: whoever answers later than at once keeps it beside the
+ * pointer, since another link may live at the same address by then, and its ids are not those of the dead one.
+ */
+uint64_t link_serial(const struct link *l);
 /* Bytes waiting in the backlog. */
 size_t link_backlog(const struct link *l);

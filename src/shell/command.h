@@ -57,7 +57,8 @@ struct shell_call {
     void *context; /* given to shell_run, for the cmdlets (their stores) */
     const struct shell_command *command;
     void (*emit)(struct shell_call *call, struct value v); /* passes an object on down the pipeline */
-    void *pipeline;                                        /* the shell's own */
+    void **state;   /* the command's own, for one run of the pipeline; NULL at its start */
+    void *pipeline; /* the shell's own */
 };
 
 struct shell_command {

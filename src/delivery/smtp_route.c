@@ -1,0 +1,173 @@
+/*
+ * smtp_route.c: where a job can go: the exchangers of its domain or its configured hosts, and the addresses of
+ * each, asked for one host at a time, since the first nearly always takes the mail.
+ *
+ * What a missing name means depends on who wrote it. A domain that does not exist, or has neither exchangers nor
+ * addresses, is the sender's mistake and permanent (5.1.2); so is one whose exchangers lead nowhere (5.4.4). A
+ * smart host is an administrator's entry: mail waits until it is corrected (4.4.4).
+ */
+#include "delivery/smtp_transport.h"
+
+#include <string.h>
+
+enum { SMTP_PORT = 25, LMTP_PORT = 24 };
+
+void smtp_route_note(struct smtp_task *s, const struct delivery_result *r)
+{
+    struct arena *a = &s->task.arena;
+    if (s->failure.stage && s->failure.outcome == DELIVERY_TEMPORARY && r->outcome != DELIVERY_TEMPORARY)
+        return;
+    s->failure = *r;
+    s->failure.enhanced = arena_dup(a, r->enhanced);
+    s->failure.text = arena_dup(a, r->text);
+}
+
+struct delivery_result smtp_route_failure(struct smtp_task *s, enum delivery_outcome outcome, const char *enhanced,
+                                          const char *stage, struct span subject, const char *text)
+{
+    return (struct delivery_result){
+        .outcome = outcome,
+        .enhanced = span_of(enhanced),
+        .text = arena_printf(&s->task.arena, "%.*s: %s", SPAN_ARG(subject), text),
+        .stage = stage,
+        .connection_fault = true,
+    };
+}
+
+/* ---- hosts and addresses ---- */
+
+static void on_resolve_timeout(uv_timer_t *timer)
+{
+    struct smtp_task *s = timer->data;
+    struct span subject = s->host_next ? s->host.name : s->task.job.to.mx_domain;
+    resolver_question_cancel(s->question);
+    s->question = NULL;
+    struct delivery_result r =
+        smtp_route_failure(s, DELIVERY_TEMPORARY, "4.4.3", "DNS", subject, "the DNS did not answer in time");
+    smtp_route_note(s, &r);
+    smtp_transport_advance(s);
+}
+
+/* True when the question is under way. */
+static bool asked(struct smtp_task *s, struct resolver_question *q, struct span subject)
+{
+    s->question = q;
+    if (q) {
+        uv_timer_start(&s->timer, on_resolve_timeout, (uint64_t)s->task.engine->options.timeouts.resolve, 0);
+        return true;
+    }
+    struct delivery_result r =
+        smtp_route_failure(s, DELIVERY_TEMPORARY, "4.4.3", "DNS", subject, "the DNS cannot be asked now");
+    smtp_route_note(s, &r);
+    return false;
+}
+
+static void on_addresses(void *context, const struct resolver_answer *a)
+{
+    struct smtp_task *s = context;
+    bool smart = s->task.job.to.host_count > 0; /* a name somebody configured: mail waits for its correction */
+    s->question = NULL;
+    uv_timer_stop(&s->timer);
+    if (a->status == RESOLVER_OK) {
+        s->address_count = a->address_count;
+        memcpy(s->addresses, a->addresses, a->address_count * sizeof s->addresses[0]);
+    } else {
+        bool later = smart || a->status == RESOLVER_TEMPORARY;
+        bool implicit = !smart && span_ieq(s->host.name, s->task.job.to.mx_domain);
+        const char *enhanced = a->status == RESOLVER_TEMPORARY ? "4.4.3"
+                               : smart                         ? "4.4.4"
+                               : implicit                      ? "5.1.2"
+                                                               : "5.4.4";
+        struct delivery_result r = smtp_route_failure(s, later ? DELIVERY_TEMPORARY : DELIVERY_PERMANENT, enhanced,
+                                                      "DNS", s->host.name, a->text);
+        smtp_route_note(s, &r);
+    }
+    smtp_transport_advance(s);
+}
+
+bool smtp_route_next_host(struct smtp_task *s)
+{
+    struct resolver *resolver = s->task.engine->options.resolver;
+    bool lmtp = s->task.job.to.kind == DELIVERY_LMTP;
+    s->host = s->hosts[s->host_next++];
+    if (s->host.port == 0)
+        s->host.port = lmtp ? LMTP_PORT : SMTP_PORT;
+    s->address_next = s->address_count = 0;
+    s->local = lmtp && s->host.name.len && s->host.name.ptr[0] == '/';
+    s->address_count = s->local ? 1 : resolver_literal(s->host.name, s->addresses);
+    if (s->address_count)
+        return true;
+    if (!resolver_name_valid(s->host.name)) {
+        bool smart = s->task.job.to.host_count > 0;
+        struct delivery_result r =
+            smtp_route_failure(s, smart ? DELIVERY_TEMPORARY : DELIVERY_PERMANENT, smart ? "4.4.4" : "5.4.4", "DNS",
+                               s->host.name, "that is neither an address nor a host name");
+        smtp_route_note(s, &r);
+        return true;
+    }
+    struct resolver_question *q = resolver ? resolver_ask_addresses(resolver, s->host.name, on_addresses, s) : NULL;
+    return !asked(s, q, s->host.name);
+}
+
+/* ---- the domain's exchangers ---- */
+
+static void take_exchangers(struct smtp_task *s, const struct resolver_answer *a)
+{
+    struct arena *arena = &s->task.arena;
+    struct delivery_host *hosts = ARENA_ARRAY(arena, a->host_count, struct delivery_host);
+    for (size_t i = 0; hosts && i < a->host_count; i++) {
+        hosts[i].name = arena_dup(arena, a->hosts[i].name);
+        hosts[i].port = s->task.job.to.mx_port;
+    }
+    if (!hosts) {
+        struct delivery_result r =
+            smtp_route_failure(s, DELIVERY_TEMPORARY, "4.3.0", "DNS", s->task.job.to.mx_domain,
+                               "there is no memory for its exchangers");
+        smtp_route_note(s, &r);
+        return;
+    }
+    s->hosts = hosts;
+    s->host_count = a->host_count;
+}
+
+static void on_mx(void *context, const struct resolver_answer *a)
+{
+    static const struct {
+        enum delivery_outcome outcome;
+        const char *enhanced;
+    } meaning[] = {
+        [RESOLVER_NO_NAME] = {DELIVERY_PERMANENT, "5.1.2"},
+        [RESOLVER_NO_DATA] = {DELIVERY_PERMANENT, "5.4.4"},
+        [RESOLVER_NULL_MX] = {DELIVERY_PERMANENT, "5.1.10"},
+        [RESOLVER_TEMPORARY] = {DELIVERY_TEMPORARY, "4.4.3"},
+    };
+    struct smtp_task *s = context;
+    s->question = NULL;
+    uv_timer_stop(&s->timer);
+    if (a->status == RESOLVER_OK) {
+        take_exchangers(s, a);
+    } else {
+        struct delivery_result r = smtp_route_failure(s, meaning[a->status].outcome, meaning[a->status].enhanced,
+                                                      "DNS", s->task.job.to.mx_domain, a->text);
+        smtp_route_note(s, &r);
+    }
+    smtp_transport_advance(s);
+}
+
+void smtp_route_ask_domain(struct smtp_task *s)
+{
+    struct span domain = s->task.job.to.mx_domain;
+    struct resolver *resolver = s->task.engine->options.resolver;
+    struct ip_addr ignored[2];
+    if (resolver_literal(domain, ignored)) { /* user@[192.0.2.1] */
+        struct resolver_host self = {.name = domain};
+        take_exchangers(s, &(struct resolver_answer){.hosts = &self, .host_count = 1});
+    } else if (!resolver_name_valid(domain)) {
+        struct delivery_result r =
+            smtp_route_failure(s, DELIVERY_PERMANENT, "5.1.2", "DNS", domain, "that is no domain name");
+        smtp_route_note(s, &r);
+    } else if (asked(s, resolver ? resolver_ask_mx(resolver, domain, on_mx, s) : NULL, domain)) {
+        return;
+    }
+    smtp_transport_advance(s);
+}

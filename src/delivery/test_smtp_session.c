@@ -1,0 +1,230 @@
+/* test_smtp_session.c: deliveries over TLS, with AUTH, by LMTP, over connections used again, and of large bodies.
+ */
+#include "delivery/test_bench.h"
+
+#include <unistd.h>
+
+/* ---- TLS ---- */
+
+static void test_tls(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    struct test_server *s = &b->server[0];
+    b->hosts[0].name = SPAN("localhost");
+    s->tls = b->server_tls;
+    deliver(b, "opportunistic", TAKEN);
+    assert_true(span_starts(span_of(b->tls), SPAN("TLSv1.")));
+    assert_true(b->verified);
+    assert_int_equal(s->connections, 1);
+
+    b->job.to.tls = DELIVERY_TLS_VERIFIED;
+    deliver(b, "verified", TAKEN);
+    b->hosts[0].name = SPAN("127.0.0.1");
+    deliver(b, "another name",
+            "temporary 0 4.7.5 the server's certificate is not trusted for its name (STARTTLS) (STARTTLS)\n");
+    b->job.to.tls = DELIVERY_TLS_REQUIRED;
+    deliver(b, "required, any certificate", TAKEN);
+    assert_false(b->verified);
+
+    s->rules[0] = (struct test_rule){"STARTTLS", "GARBAGE"};
+    start(b, NULL);
+    for (size_t before = b->reports; b->reports == before;)
+        uv_run(&b->loop, UV_RUN_ONCE);
+    assert_true(span_starts(buf_span(&b->report), SPAN("temporary 0 4.7.5 TLS handshake failed")));
+    s->connections = 0;
+    b->job.to.tls = DELIVERY_TLS_OPPORTUNISTIC;
+    deliver(b, "broken TLS: again in the clear", TAKEN);
+    assert_int_equal(s->connections, 2);
+    assert_string_equal(b->tls, "");
+
+    s->tls = NULL;
+    b->job.to.tls = DELIVERY_TLS_REQUIRED;
+    deliver(b, "required, not offered",
+            "temporary 0 4.7.4 TLS is required, but the server does not offer STARTTLS (STARTTLS)\n");
+    bench_free(b);
+}
+
+/* A handshake that never ends. */
+static void test_tls_silence(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1, .timeouts = {.tls = SHORT_MS}});
+    b->server[0].tls = b->server_tls;
+    b->server[0].rules[0] = (struct test_rule){"STARTTLS", "MUTE"};
+    b->job.to.tls = DELIVERY_TLS_REQUIRED;
+    deliver(b, "silence in the handshake", "temporary 0 4.7.5 the TLS handshake timed out (STARTTLS) (STARTTLS)\n");
+    b->job.to.tls = DELIVERY_TLS_OPPORTUNISTIC;
+    deliver(b, "the same, opportunistic", TAKEN);
+    bench_free(b);
+}
+
+static void test_auth(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    struct secret password;
+    secret_init(&password, 100);
+    assert_true(secret_set(&password, SPAN("pass")));
+    b->job.to.user = SPAN("user");
+    b->job.to.password = &password;
+    b->server[0].extensions = "AUTH=PLAIN";
+    deliver(b, "in the clear",
+            "temporary 0 4.7.0 credentials are not sent without TLS, and there is none (AUTH)\n");
+    b->server[0].tls = b->server_tls;
+    deliver(b, "over TLS", TAKEN);
+    assert_non_null(memmem(b->server[0].said.ptr, b->server[0].said.len, "AUTH PLAIN AHVzZXIAcGFzcw==\n", 28));
+    b->server[0].rules[0] = (struct test_rule){"AUTH", "535 5.7.8 no"};
+    deliver(b, "refused", "temporary 535 4.7.8 no (AUTH)\n");
+    secret_done(&password);
+    bench_free(b);
+}
+
+/* ---- LMTP ---- */
+
+static void test_lmtp_socket(void **state)
+{
+    (void)state;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/mailreeve-lmtp-%d", (int)getpid());
+    unlink(path);
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    struct test_server lmtp = {.lmtp = true, .extensions = "PIPELINING"};
+    test_server_start(&lmtp, &b->loop, path);
+    lmtp.rules[0] = (struct test_rule){"dot", "452 4.2.2 over quota", .skip = 1};
+    b->job.recipient_count = 2;
+    b->job.to.kind = DELIVERY_LMTP;
+    b->hosts[0] = (struct delivery_host){.name = span_of(path)};
+    deliver(b, "one reply for each", TAKEN "temporary 452 4.2.2 over quota (end of data)\n");
+    assert_true(span_starts(buf_span(&lmtp.said), SPAN("LHLO me.test\n")));
+    assert_string_equal(b->ip, path);
+
+    b->hosts[0] = (struct delivery_host){SPAN("127.0.0.1"), b->server[0].port};
+    b->server[0].lmtp = true;
+    deliver(b, "over TCP", TAKEN TAKEN);
+    b->hosts[0].name = SPAN("/nonexistent/lmtp");
+    deliver(b, "no socket",
+            "temporary 0 4.4.1 cannot connect to /nonexistent/lmtp: no such file or directory (connect)\n"
+            "temporary 0 4.4.1 cannot connect to /nonexistent/lmtp: no such file or directory (connect)\n");
+    test_server_stop(&lmtp);
+    bench_free(b);
+    unlink(path);
+}
+
+/* ---- connections that are used again ---- */
+
+static void test_reuse(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = 60000, .max_messages = 3});
+    struct test_server *s = &b->server[0];
+    deliver(b, "first", TAKEN);
+    assert_int_equal(delivery_stats(b->engine).idle, 1);
+    deliver(b, "second", TAKEN);
+    assert_true(b->reused);
+    assert_string_equal(b->ip, "127.0.0.1");
+    assert_int_equal(s->connections, 1);
+
+    b->job.to.force_helo = true; /* another kind of session, another connection */
+    deliver(b, "other options", TAKEN);
+    assert_false(b->reused);
+    assert_int_equal(s->connections, 2);
+    b->job.to.force_helo = false;
+
+    deliver(b, "third and last over it", TAKEN);
+    assert_true(b->reused);
+    assert_int_equal(delivery_stats(b->engine).idle, 1); /* the other one */
+    deliver(b, "over a new one", TAKEN);
+    assert_false(b->reused);
+    assert_int_equal(s->connections, 3);
+
+    /* A resting connection that was closed meanwhile costs nothing. */
+    s->rules[0] = (struct test_rule){"MAIL", "421 4.4.2 idle for too long", .uses = 1};
+    deliver(b, "421 to a reused connection", TAKEN);
+    assert_int_equal(s->connections, 4);
+    s->rules[0] = (struct test_rule){"MAIL", "CLOSE", .uses = 1};
+    deliver(b, "reused connection is dead", TAKEN);
+    assert_int_equal(s->connections, 5);
+    /* But what is said to the message itself counts. */
+    s->rules[0] = (struct test_rule){"MAIL", "550 5.7.1 no", .uses = 1};
+    deliver(b, "refused over a reused connection", "permanent 550 5.7.1 no (MAIL FROM)\n");
+    assert_true(b->reused);
+    s->rules[0] = (struct test_rule){"RCPT", "550 5.1.1 who", .uses = 1};
+    deliver(b, "recipient refused", "permanent 550 5.1.1 who (RCPT TO)\n");
+    bench_free(b);
+}
+
+/* A transaction that ended without DATA is undone before the next; who cannot do that gets a new connection. */
+static void test_rset(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = 60000});
+    struct test_server *s = &b->server[0];
+    s->rules[0] = (struct test_rule){"RCPT", "550 5.1.1 who", .uses = 2};
+    s->rules[1] = (struct test_rule){"other", "500 5.5.1 what", .skip = 1};
+    deliver(b, "recipient refused", "permanent 550 5.1.1 who (RCPT TO)\n");
+    deliver(b, "again, after RSET", "permanent 550 5.1.1 who (RCPT TO)\n");
+    assert_true(b->reused);
+    deliver(b, "RSET refused", TAKEN);
+    assert_false(b->reused);
+    assert_int_equal(s->connections, 2);
+    bench_free(b);
+}
+
+static void test_idle(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = 20, .max_idle = 1});
+    deliver(b, "first", TAKEN);
+    assert_int_equal(delivery_stats(b->engine).idle, 1);
+    b->hosts[0] = b->hosts[1];
+    deliver(b, "to the other server", TAKEN);
+    assert_int_equal(delivery_stats(b->engine).idle, 1); /* the first had to go */
+    while (delivery_stats(b->engine).connections)
+        uv_run(&b->loop, UV_RUN_ONCE);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(span_ends(buf_span(&b->server[i].said), SPAN("QUIT\n")));
+    bench_free(b);
+}
+
+/* ---- bodies ---- */
+
+static void test_large_body(void **state)
+{
+    (void)state;
+    enum { LINE = 1000, LINES = 3000 };
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    char path[] = "/tmp/mailreeve-body-XXXXXX", line[LINE];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    unlink(path);
+    memset(line, 'x', sizeof line);
+    memcpy(line + LINE - 2, "\r\n", 2);
+    for (size_t i = 0; i < LINES; i++) {
+        line[0] = i % 3 ? 'x' : '.';
+        assert_int_equal(write(fd, line, LINE), LINE);
+    }
+    b->job.body_fd = fd;
+    b->job.size = LINE * LINES;
+    for (int tls = 0; tls < 2; tls++) {
+        b->server[0].tls = tls ? b->server_tls : NULL;
+        deliver(b, "large", TAKEN);
+        assert_int_equal(b->server[0].body.len, LINE * LINES + LINES / 3);
+    }
+    b->job.size++;
+    deliver(b, "shorter than it should be",
+            "temporary 0 4.3.0 the stored message is shorter than it should be (message content)\n");
+    assert_int_equal(b->server[0].messages, 2);
+    close(fd);
+    bench_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tls),         cmocka_unit_test(test_tls_silence), cmocka_unit_test(test_auth),
+        cmocka_unit_test(test_lmtp_socket), cmocka_unit_test(test_reuse),       cmocka_unit_test(test_rset),
+        cmocka_unit_test(test_idle),        cmocka_unit_test(test_large_body),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,127 @@
+/* test_block.c: what policy_open refuses: blocks that are cut, or spoilt in one place, with a right checksum or a
+ * wrong one. */
+#include "check.h"
+#include "policy/block.h"
+#include "policy/test_support.h"
+
+static struct block_header *header_of(struct test_policy *t)
+{
+    return (struct block_header *)(void *)t->block.ptr;
+}
+
+static void *record_of(struct test_policy *t, enum section s, size_t i)
+{
+    return t->block.ptr + header_of(t)->sections[s].offset + i * block_record_size(s);
+}
+
+static void spoil(struct test_policy *t, int what)
+{
+    struct block_header *h = header_of(t);
+    struct receive_connector *c = record_of(t, SECTION_RECEIVE, 0);
+    struct send_connector *s = record_of(t, SECTION_SEND, 0);
+    struct policy_ace *e = record_of(t, SECTION_ACL, 0), deny = e[0];
+    struct ip_range *r = record_of(t, SECTION_RANGES, 0);
+    struct index_entry *order = record_of(t, SECTION_RANGE_ORDER, 0),
+                       *spaces = record_of(t, SECTION_SPACE_ORDER, 0);
+    struct accepted_domain *d = record_of(t, SECTION_DOMAINS, 0);
+    struct address_space *space = record_of(t, SECTION_SPACES, 0);
+    struct ip_endpoint *b = record_of(t, SECTION_BINDINGS, 0);
+    struct transport_settings *o = record_of(t, SECTION_SETTINGS, 0);
+    switch (what) {
+    case 0: h->magic[0] = 'X'; break;
+    case 1: h->layout++; break;
+    case 2: h->size--; break;
+    case 3: h->sections[SECTION_RECEIVE].offset = 8; break;
+    case 4: h->sections[SECTION_RECEIVE].offset += 4; break;
+    case 5: h->sections[SECTION_TEXT].count = UINT32_MAX; break;
+    case 6: h->sections[SECTION_SEND].offset = UINT32_MAX - 7; break;
+    case 7: h->sections[SECTION_SETTINGS].count = 0; break;
+    case 8: c->name.offset = UINT32_MAX; break;
+    case 9: c->name.len = UINT32_MAX; break;
+    case 10: c->acl.count++; break;
+    case 11: c->bindings.first = UINT32_MAX; break;
+    case 12: c->ranges.count = 0; break;
+    case 13: c->flags |= 1u << 31; break;
+    case 14: c->auth |= 1u << 31; break;
+    case 15: c->size_mode = 3; break;
+    case 16: c->tls_minimum = 4; break;
+    case 17: e->kind = PRINCIPAL_KINDS; break;
+    case 18: e->right = RIGHT_COUNT; break;
+    case 19: e->deny = 2; break;
+    case 20: e->guid.len = 0; break;
+    case 21: e[0] = e[1], e[1] = deny; break;
+    case 22: r->first.bytes[12] = 255; break;
+    case 23: r->first.bytes[0] = 1; break;
+    case 24: order[0].item = 2; break;
+    case 25: order[0].connector = 1; break;
+    case 26: order[0].connector = UINT32_MAX; break;
+    case 27: order[1] = order[0]; break;
+    case 28: spaces[0].connector = 1; break;
+    case 29: spaces[2] = spaces[1]; break;
+    case 30: d->type = DOMAIN_TYPES; break;
+    case 31: d->wildcard = 1; break;
+    case 32: d->domain.len = 0; break;
+    case 33: d->is_default = 2; break;
+    case 34: s->port = 65536; break;
+    case 35: s->flags |= 1u << 31; break;
+    case 36: s->hosts.count = UINT32_MAX; break;
+    case 37: space->kind = SPACE_KINDS; break;
+    case 38: space->cost = 0; break;
+    case 39: space->domain.len = 0; break;
+    case 40: b->port = 0; break;
+    case 41: o->edge = 2; break;
+    case 42: o->lmtp = 2; break;
+    case 43: o->host.offset = UINT32_MAX; break;
+    case 44: order[1].item = UINT32_MAX; break;
+    case 45: spaces[2].item = UINT32_MAX; break;
+    case 46: e->reserved = 1; break;
+    default: fail();
+    }
+}
+
+enum { SPOILT = 47 };
+
+static void test_spoilt_blocks(void **state UNUSED)
+{
+    for (int i = 0; i < SPOILT; i++) {
+        struct test_policy t;
+        struct policy *p = NULL;
+        struct err err;
+        char row[16];
+        snprintf(row, sizeof row, "%d", i);
+        test_policy_init(&t);
+        test_add(&t, test_everything);
+        test_open(&t);
+        spoil(&t, i);
+        CHECK_INT(row, policy_open(buf_span(&t.block), &p, &err), ERR_INVALID);
+        size_t n = t.block.len; /* and with a checksum that is right again */
+        header_of(&t)->checksum = block_checksum(span_from(span_make(t.block.ptr, n), sizeof(struct block_header)));
+        CHECK_INT(row, policy_open(buf_span(&t.block), &p, &err), ERR_INVALID);
+        CHECK(row, p == NULL);
+        test_policy_done(&t);
+    }
+}
+
+static void test_cut_blocks(void **state UNUSED)
+{
+    struct test_policy t;
+    struct policy *p = NULL;
+    struct err err;
+    test_policy_init(&t);
+    test_add(&t, test_everything);
+    test_open(&t);
+    for (size_t n = 0; n < t.block.len; n++)
+        assert_int_equal(policy_open(span_head(buf_span(&t.block), n), &p, &err), ERR_INVALID);
+    assert_int_equal(policy_open(span_from(buf_span(&t.block), 1), &p, &err), ERR_INVALID);
+    assert_null(p);
+    test_policy_done(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spoilt_blocks),
+        cmocka_unit_test(test_cut_blocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

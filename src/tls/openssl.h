@@ -1,0 +1,54 @@
+/* openssl.h: what the files of the OpenSSL adapter share. Private to src/tls; everybody else includes tls/tls.h. */
+#pragma once
+
+#include "tls/tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+enum { TLS_THUMBPRINT_LEN = 40 };
+
+struct tls_identity {
+    X509 *leaf;
+    STACK_OF(X509) * chain; /* what follows the leaf, in the order of the file */
+    EVP_PKEY *key;
+    int64_t not_before, not_after; /* milliseconds since 1970 UTC */
+    bool self_signed;
+    char thumbprint[TLS_THUMBPRINT_LEN];
+};
+
+struct tls_context {
+    SSL_CTX *ssl;
+    BIO_METHOD *bio; /* must outlive the connections, hence the count */
+    size_t references;
+    uint8_t ticket_keys[TLS_TICKET_KEYS][TLS_TICKET_KEY_LEN];
+};
+
+struct tls_conn {
+    struct tls_context *ctx;
+    SSL *ssl;
+    struct buf in;   /* ciphertext from in_at on is unread */
+    size_t in_at;    /* an offset, so that many small records do not move the rest each time */
+    struct buf out;  /* ciphertext for the network */
+    bool name_given; /* client: a name is checked against the certificate */
+    bool established, closed, failed;
+    char error[200];
+};
+
+/* The newest OpenSSL error as ": <reason>" behind the text; the error queue is empty afterwards. */
+enum err_code tls_openssl_err(struct err *err, enum err_code code, const char *text);
+/* The same reason alone, as a static string of OpenSSL's; the queue is empty afterwards. */
+const char *tls_openssl_reason(void);
+
+/* A BIO method whose BIOs read and write the buffers of a struct tls_conn. NULL when memory is out. */
+BIO_METHOD *tls_bio_method_new(void);
+/* A BIO for the connection, which must outlive it. NULL when memory is out. */
+BIO *tls_bio_new(struct tls_conn *c);
+
+/* Makes a server context seal and open session tickets with ctx->ticket_keys. False when memory is out. */
+bool tls_tickets_enable(struct tls_context *ctx);
+
+/* Reads every certificate of the PEM text into a new stack; an empty stack when there is none, NULL on error. */
+STACK_OF(X509) * tls_read_certificates(struct span pem, struct err *err);
