@@ -45,11 +45,12 @@ enum message_type {
     DIRECTORY_RESOLVE = 200, /* str address -> struct resolution (messages.h) */
     DIRECTORY_CHECK,         /* str mechanism, str user, str password -> struct identity (messages.h) */
 
-    /* receive -> queue: questions */
-    QUEUE_STORE = 300, /* struct submission, str body -> struct stored */
-    QUEUE_SPOOL,       /* nothing -> u64 spool id; 1 descriptor to write the body to */
-    QUEUE_STORE_SPOOL, /* u64 spool id, struct submission -> struct stored */
-    QUEUE_SPOOL_DROP,  /* u64 spool id; not a question: the body is not wanted after all */
+    /* receive -> queue */
+    QUEUE_STORE = 300, /* question: u64 token (0: no parts ahead), u64 spool id (0: inline), str envelope, str body
+                          -> u8 enum content_outcome, u64 internal id, str text */
+    QUEUE_ENVELOPE_PART, /* u64 token, bytes: the beginning of an envelope that does not fit into QUEUE_STORE */
+    QUEUE_SPOOL,         /* question: nothing -> u64 spool id; 1 descriptor to write the body to */
+    QUEUE_SPOOL_DROP,    /* u64 spool id: the body is not wanted after all */
 
     /* queue -> deliver: question; its answer may take as long as the delivery */
     DELIVER_JOB = 400, /* struct job; body inline or 1 descriptor -> struct job results */

@@ -37,6 +37,31 @@ struct link *role_link(struct role *role, enum role_kind peer, uint32_t index)
     return index < ROLE_RECEIVE_MAX ? role->links[peer][index] : NULL;
 }
 
+struct role_asker role_asker(struct link *link, const struct frame *f)
+{
+    return (struct role_asker){link, link_serial(link), f->id, f->type};
+}
+
+static bool asker_lives(const struct role *role, const struct role_asker *asker)
+{
+    for (size_t k = 0; k < ROLE_KINDS; k++)
+        for (size_t i = 0; i < ROLE_RECEIVE_MAX; i++)
+            if (role->links[k][i] && role->links[k][i] == asker->link)
+                return link_serial(asker->link) == asker->serial;
+    return false;
+}
+
+void role_answer(struct role *role, const struct role_asker *asker, struct span head, struct span tail,
+                 const int *fds, size_t fd_count)
+{
+    if (!asker_lives(role, asker))
+        return;
+    enum err_code code = link_send2(asker->link, asker->type | LINK_ANSWER, asker->id, head, tail, fds, fd_count);
+    if (code && code != ERR_UNAVAILABLE)
+        log_text(LOG_ERROR, "answer-lost", "an answer of type %d could not be sent: %s", asker->type,
+                 err_code_name(code));
+}
+
 void role_bad_frame(enum role_kind peer, const struct frame *f, const char *why)
 {
     struct log_line l = log_begin(LOG_ERROR, "bad-frame");

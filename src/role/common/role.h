@@ -55,6 +55,18 @@ struct role {
 int role_run(const struct role_main *main);
 
 struct link *role_link(struct role *role, enum role_kind peer, uint32_t index);
+
+/* Who asked, for an answer that comes later: the peer may have died and been started anew by then. */
+struct role_asker {
+    struct link *link;
+    uint64_t serial;
+    uint64_t id;
+    uint16_t type;
+};
+struct role_asker role_asker(struct link *link, const struct frame *f);
+/* Sends the answer; drops it (with a log line where that is not the peer's death) when it cannot be sent. */
+void role_answer(struct role *role, const struct role_asker *asker, struct span head, struct span tail,
+                 const int *fds, size_t fd_count);
 /* Tells the supervisor that this role serves. Once. */
 void role_ready(struct role *role);
 /* Ends the loop; role_run returns the status. */

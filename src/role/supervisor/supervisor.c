@@ -149,10 +149,15 @@ int supervisor_serve(const struct supervisor_options *options)
     s.options = options;
     log_init("supervisor");
     signal(SIGPIPE, SIG_IGN);
-    if (!realpath(options->state, s.state) || strlen(s.state) > 900) {
-        fprintf(stderr, "mailreeve serve: cannot use the state folder %s: %s\n", options->state, strerror(errno));
+    char *path = realpath(options->state, NULL);
+    if (!path || strlen(path) > STATE_PATH_MAX) {
+        fprintf(stderr, "mailreeve serve: cannot use the state folder %s: %s\n", options->state,
+                path ? "its path is too long" : strerror(errno));
+        free(path);
         return EXIT_FAILURE;
     }
+    snprintf(s.state, sizeof s.state, "%s", path);
+    free(path);
     if (state_load(s.state, &node, &err) || state_lock(s.state, &lock, &err)) {
         fprintf(stderr, "mailreeve serve: %s\n", err.text);
         return EXIT_FAILURE;

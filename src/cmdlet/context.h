@@ -1,0 +1,35 @@
+/* context.h: what cmdlets work on: the stores and the facts of this node. Given to the shell as its context. */
+#pragma once
+
+#include "store/objects.h"
+
+/*
+ * The queues as seen by Get-Queue and Get-Message: records of the types Queue and Message with the properties of
+ * Exchange (Identity, Status, MessageCount, ...). A message's Recipients (a list of text) are shown on request
+ * only.
+ */
+struct queue_view {
+    /*
+     * A page: up to `limit` records behind the position `after` (0: from the start). *ret_next is the position for
+     * the next page, 0 when there is none. ERR_UNAVAILABLE: the queue cannot be asked now.
+     */
+    enum err_code (*list_queues)(struct queue_view *v, uint64_t after, size_t limit, struct arena *arena,
+                                 struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
+    enum err_code (*list_messages)(struct queue_view *v, uint64_t after, size_t limit, struct arena *arena,
+                                   struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
+};
+
+/*
+ * A statement runs inside a transaction of both stores, which whoever runs the shell begins before it and commits
+ * or rolls back behind it.
+ */
+struct cmdlet_context {
+    struct object_store *policy;     /* connectors, permissions, domains, settings */
+    struct object_store *recipients; /* Mailbox, MailContact, DistributionGroup; may be the same */
+    struct queue_view *queues;       /* NULL: the server is stopped, and the queues cannot be asked */
+    bool edge;                       /* the role Edge instead of Hub */
+    struct span host;                /* this server's FQDN */
+    uint32_t port_offset;            /* added to the ports of usage types and default connectors */
+    int64_t (*now_ms)(void);         /* since 1970 */
+    void (*random)(void *bytes, size_t count);
+};

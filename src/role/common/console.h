@@ -1,0 +1,18 @@
+/*
+ * console.h: what a shell outside (mailreeve shell) and manage say to each other over control.sock, a
+ * SOCK_SEQPACKET socket that only root and the server's own user can open. Frames as between roles.
+ *
+ * One statement a question. A statement that needs an answer from the person in front (a confirmation, a password,
+ * the content of a file) is undone and answered with CONSOLE_ASK; the shell sends it again with that answer added.
+ */
+#pragma once
+
+enum console_message {
+    CONSOLE_RUN = 700, /* str statement, u32 count, count * {u8 enum shell_ask_kind, str text, str answer} */
+    CONSOLE_OUT,       /* bytes for standard output, any number before CONSOLE_DONE */
+    CONSOLE_ERR,       /* bytes for standard error, likewise */
+    CONSOLE_DONE,      /* u8 0 done, 1 failed: the statement has ended */
+    CONSOLE_ASK, /* u8 enum shell_ask_kind, str text: the statement was undone; send it again with the answer */
+};
+
+enum { CONSOLE_ANSWERS_MAX = 64, CONSOLE_STATEMENT_MAX = 64 * 1024, CONSOLE_ANSWER_MAX = 16 * 1024 };

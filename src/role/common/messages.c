@@ -1,0 +1,95 @@
+/* messages.c: see messages.h. Invariant: counts are checked against what is left of the body before memory is
+ * taken. */
+#include "role/common/messages.h"
+
+#include "directory/directory_check.h"
+
+static void put_list(struct buf *out, const struct span *items, size_t count)
+{
+    put_u32(out, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        put_bytes(out, items[i]);
+}
+
+static struct span get_text(struct cursor *c, struct arena *arena)
+{
+    struct span s = cursor_bytes(c, SIZE_MAX);
+    struct span copy = c->bad ? s : arena_dup(arena, s);
+    if (!copy.ptr)
+        c->bad = true;
+    return copy;
+}
+
+static const struct span *get_list(struct cursor *c, struct arena *arena, size_t *ret_count)
+{
+    uint32_t count = cursor_u32(c);
+    struct span *items = c->bad || count > c->rest.len / 4 ? NULL : ARENA_ARRAY(arena, count, struct span);
+    if (!items) {
+        c->bad = true;
+        return NULL;
+    }
+    for (uint32_t i = 0; i < count && !c->bad; i++)
+        items[i] = get_text(c, arena);
+    *ret_count = count;
+    return items;
+}
+
+void message_put_resolution(struct buf *out, enum err_code outcome, const struct directory_recipient *r)
+{
+    put_u8(out, (uint8_t)outcome);
+    if (outcome)
+        return;
+    put_u8(out, (uint8_t)r->kind);
+    put_bytes(out, r->guid);
+    put_bytes(out, r->primary);
+    put_bytes(out, r->target);
+    put_list(out, r->members, r->member_count);
+}
+
+enum err_code message_get_resolution(struct span body, struct arena *arena, struct directory_recipient *ret)
+{
+    struct cursor c = cursor_of(body);
+    struct directory_recipient r = {0};
+    uint8_t outcome = cursor_u8(&c);
+    if (outcome || c.bad)
+        return ERR_UNAVAILABLE;
+    r.kind = (enum directory_kind)cursor_u8(&c);
+    r.guid = get_text(&c, arena);
+    r.primary = get_text(&c, arena);
+    r.target = get_text(&c, arena);
+    r.members = get_list(&c, arena, &r.member_count);
+    if (!cursor_done(&c) || r.kind > DIRECTORY_GROUP)
+        return ERR_UNAVAILABLE;
+    *ret = r;
+    return ERR_NONE;
+}
+
+void message_put_identity(struct buf *out, uint8_t verdict, const struct directory_identity *id)
+{
+    put_u8(out, verdict);
+    if (verdict != DIRECTORY_ACCEPTED)
+        return;
+    put_bytes(out, id->guid);
+    put_bytes(out, id->primary);
+    put_bytes(out, id->display_name);
+    put_list(out, id->addresses, id->address_count);
+    put_list(out, id->groups, id->group_count);
+}
+
+uint8_t message_get_identity(struct span body, struct arena *arena, struct directory_identity *ret)
+{
+    struct cursor c = cursor_of(body);
+    struct directory_identity id = {0};
+    uint8_t verdict = cursor_u8(&c);
+    if (!c.bad && verdict == DIRECTORY_ACCEPTED) {
+        id.guid = get_text(&c, arena);
+        id.primary = get_text(&c, arena);
+        id.display_name = get_text(&c, arena);
+        id.addresses = get_list(&c, arena, &id.address_count);
+        id.groups = get_list(&c, arena, &id.group_count);
+    }
+    if (!cursor_done(&c) || verdict > DIRECTORY_UNAVAILABLE)
+        return DIRECTORY_UNAVAILABLE;
+    *ret = id;
+    return verdict;
+}

@@ -1,0 +1,84 @@
+/*
+ * directory.c: the directory role: whose an address is, whose a password is. The only process that sees password
+ * hashes.
+ *
+ * It takes: DIRECTORY_RESOLVE from receive and queue, DIRECTORY_CHECK from receive, OBJECTS_* from manage.
+ */
+#include "directory/embedded.h"
+
+#include "base/cursor.h"
+#include "directory/credential_cache.h"
+#include "role/common/messages.h"
+#include "role/common/roles.h"
+#include "role/directory/internal.h"
+#include "runtime/log.h"
+
+enum { RESOLVE_ARENA_MAX = 16 * 1024 * 1024, CACHE_ENTRIES = 65536 };
+
+static struct directory *directory;
+
+static void on_resolve(struct role *role, struct link *link, struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    struct span address = cursor_bytes(&c, DIRECTORY_NAME_MAX);
+    struct directory_recipient r = {0};
+    struct arena arena;
+    struct buf b;
+    struct err err = {0};
+    arena_init(&arena, RESOLVE_ARENA_MAX);
+    buf_init(&b, FRAME_BODY_MAX);
+    enum err_code code = cursor_done(&c) ? directory_resolve(directory, address, &arena, &r, &err) : ERR_NONE;
+    message_put_resolution(&b, code, &r); /* a malformed address is nobody's: r says "not found" */
+    if (code || b.failed) {
+        struct log_line l = log_begin(LOG_ERROR, "resolve-failed");
+        log_span(&l, "address", address);
+        log_str(&l, "error", code ? err.text : "the group has too many members for one answer");
+        log_end(&l);
+    }
+    if (b.failed) {
+        buf_clear(&b);
+        message_put_resolution(&b, ERR_LIMIT, &r);
+    }
+    struct role_asker asker = role_asker(link, f);
+    role_answer(role, &asker, buf_span(&b), SPAN(""), NULL, 0);
+    buf_done(&b);
+    arena_clear(&arena);
+}
+
+static void on_frame(struct role *role, enum role_kind peer, uint32_t index, struct link *link, struct frame *f)
+{
+    (void)index;
+    if (f->type == DIRECTORY_RESOLVE && (peer == ROLE_RECEIVE || peer == ROLE_QUEUE))
+        on_resolve(role, link, f);
+    else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
+        passwords_check(role, directory, link, f);
+    else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_REMOVE && peer == ROLE_MANAGE)
+        objects_serve(directory_embedded_objects(directory), link, f);
+    else
+        role_bad_frame(peer, f, "not expected by directory");
+}
+
+static enum err_code start(struct role *role, struct err *err)
+{
+    char path[1200];
+    if (!role_state_path(role, "directory.db", path, sizeof path))
+        return err_set(err, ERR_LIMIT, "the path of the state folder is too long");
+    enum err_code code = directory_embedded_open(path, &directory, err);
+    if (code)
+        return code;
+    struct credential_cache *cache = credential_cache_new(CACHE_ENTRIES, CREDENTIAL_CACHE_LIFETIME_MS);
+    if (!cache)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    directory_use_cache(directory, cache);
+    role_ready(role);
+    return ERR_NONE;
+}
+
+static const char *const state_paths[] = {"", NULL};
+static const char *const system_paths[] = {"/dev/urandom", NULL};
+
+const struct role_main directory_role = {.kind = ROLE_DIRECTORY,
+                                         .start = start,
+                                         .on_frame = on_frame,
+                                         .state_paths = state_paths,
+                                         .system_paths = system_paths};

@@ -1,0 +1,126 @@
+/*
+ * listener.c: sockets in, sessions out.
+ *
+ * Invariant: accepting stops when the process is out of descriptors and goes on a little later, so that a flood of
+ * connections cannot make the loop spin.
+ */
+#include "role/receive/listener.h"
+
+#include "base/cursor.h"
+#include "base/ip.h"
+#include "role/receive/session.h"
+#include "runtime/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LISTENERS_MAX = 1024, BACKLOG = 4096, ACCEPT_PAUSE_MS = 100 };
+
+struct listener {
+    uv_tcp_t tcp;
+    uv_timer_t pause;
+    int handles;
+    struct role *role;
+    char endpoint[IP_ENDPOINT_TEXT_MAX];
+    bool listening;
+};
+
+static struct listener *listeners[LISTENERS_MAX];
+static size_t listener_count;
+static bool accepting;
+
+static void on_connection(uv_stream_t *stream, int status);
+
+static void on_pause_over(uv_timer_t *t)
+{
+    struct listener *l = t->data;
+    on_connection((uv_stream_t *)&l->tcp, 0);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *l = stream->data;
+    if (status < 0) {
+        log_text(LOG_ERROR, "accept-failed", "%s: %s", l->endpoint, uv_strerror(status));
+        uv_timer_start(&l->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
+        return;
+    }
+    session_accept(l->role, stream);
+}
+
+static void begin(struct listener *l)
+{
+    int rc = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
+    if (rc < 0)
+        log_text(LOG_ERROR, "listen-failed", "%s: %s", l->endpoint, uv_strerror(rc));
+    l->listening = rc == 0;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct listener *l = h->data;
+    if (--l->handles == 0)
+        free(l);
+}
+
+static void listener_close(struct listener *l)
+{
+    uv_close((uv_handle_t *)&l->tcp, on_closed);
+    uv_close((uv_handle_t *)&l->pause, on_closed);
+}
+
+void listener_add(struct role *role, struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    struct span endpoint = cursor_bytes(&c, IP_ENDPOINT_TEXT_MAX - 1);
+    struct listener *l =
+        cursor_done(&c) && f->fd_count == 1 && listener_count < LISTENERS_MAX ? calloc(1, sizeof *l) : NULL;
+    if (!l) {
+        role_bad_frame(ROLE_KINDS, f, "cannot take a listening socket");
+        return;
+    }
+    l->role = role;
+    memcpy(l->endpoint, endpoint.ptr, endpoint.len);
+    uv_tcp_init(&role->loop, &l->tcp);
+    uv_timer_init(&role->loop, &l->pause);
+    l->tcp.data = l->pause.data = l;
+    l->handles = 2;
+    int fd = frame_take_fd(f, 0);
+    if (uv_tcp_open(&l->tcp, fd) < 0) {
+        close(fd);
+        listener_close(l);
+        return;
+    }
+    listeners[listener_count++] = l;
+    if (accepting)
+        begin(l);
+}
+
+void listener_remove(struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    struct span endpoint = cursor_bytes(&c, IP_ENDPOINT_TEXT_MAX - 1);
+    for (size_t i = 0; cursor_done(&c) && i < listener_count; i++)
+        if (span_eq(endpoint, span_of(listeners[i]->endpoint))) {
+            listener_close(listeners[i]);
+            listeners[i] = listeners[--listener_count];
+            return;
+        }
+}
+
+void listeners_open(void)
+{
+    if (accepting)
+        return;
+    accepting = true;
+    for (size_t i = 0; i < listener_count; i++)
+        begin(listeners[i]);
+}
+
+void listeners_close_all(void)
+{
+    accepting = false;
+    while (listener_count)
+        listener_close(listeners[--listener_count]);
+}

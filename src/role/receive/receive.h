@@ -1,0 +1,9 @@
+/* receive.h: what the files of the receive role share. */
+#pragma once
+
+#include "role/common/role.h"
+
+/* Sessions that are open; draining ends the process when there are none. */
+void receive_session_opened(struct role *role);
+void receive_session_closed(struct role *role);
+bool receive_draining(const struct role *role);

@@ -1,0 +1,109 @@
+/*
+ * session_auth.c: AUTH: the mechanism's exchange here (sasl), the password's check in the directory process.
+ *
+ * Invariant: the exchange is freed, and so wiped, when it ends in whatever way; a user whose connector gives no
+ * Submit is told that it cannot log on here, since it could do nothing.
+ */
+#include "role/receive/session_internal.h"
+
+#include "base/cursor.h"
+#include "directory/directory_check.h"
+#include "runtime/log.h"
+
+enum { CHECK_WAIT_MS = 30000, CHECK_MAX = 2048 };
+
+void session_auth_end(struct session *s)
+{
+    sasl_free(s->sasl);
+    s->sasl = NULL;
+}
+
+static void log_auth(const struct session *s, const char *event, struct span user)
+{
+    struct log_line l = log_begin(LOG_INFO, event);
+    log_id(&l, "session", s->id);
+    log_span(&l, "user", user);
+    log_str(&l, "remote", s->remote_text);
+    log_end(&l);
+}
+
+static void logged_on(struct session *s)
+{
+    struct session_facts facts = {.user = s->identity.guid,
+                                  .groups = s->identity.groups,
+                                  .group_count = s->identity.group_count,
+                                  .external_authoritative = s->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE};
+    struct token token = token_build(&facts);
+    struct decision d = decide_submit_at_auth(s->policy, s->connector, &token);
+    struct smtp_answer answer = {.verdict = SMTP_ANSWER_OK};
+    if (d.verdict == VERDICT_ALLOW)
+        s->token = token;
+    else
+        answer = session_refusal(&d);
+    log_auth(s, d.verdict == VERDICT_ALLOW ? "auth" : "auth-refused", s->identity.primary);
+    session_reply(s, &answer);
+}
+
+static void on_checked(void *context, struct frame *f)
+{
+    struct session *s = context;
+    uint8_t verdict = DIRECTORY_UNAVAILABLE;
+    if (f && !s->closed)
+        verdict = message_get_identity(f->body, &s->arena, &s->identity);
+    session_auth_end(s);
+    if (!s->closed && verdict == DIRECTORY_ACCEPTED)
+        logged_on(s);
+    else if (!s->closed)
+        session_reply(s, &(struct smtp_answer){.verdict = verdict == DIRECTORY_REFUSED ? SMTP_ANSWER_AUTH_FAILED
+                                                                                       : SMTP_ANSWER_UNAVAILABLE});
+    session_settle(s);
+    session_unref(s);
+}
+
+static void check(struct session *s)
+{
+    struct sasl_credentials c = sasl_credentials(s->sasl);
+    struct buf b;
+    buf_init(&b, CHECK_MAX);
+    put_bytes(&b, c.authentication_id);
+    put_bytes(&b, secret_reveal(c.password));
+    enum err_code code = b.failed ? ERR_LIMIT
+                                  : link_ask(role_link(s->role, ROLE_DIRECTORY, 0), DIRECTORY_CHECK, buf_span(&b),
+                                             SPAN(""), NULL, 0, CHECK_WAIT_MS, on_checked, s);
+    buf_wipe(&b);
+    if (!code) {
+        session_ref(s);
+        return;
+    }
+    session_auth_end(s);
+    session_reply(s, &(struct smtp_answer){.verdict = SMTP_ANSWER_UNAVAILABLE});
+}
+
+static void step(struct session *s, const struct span *response)
+{
+    struct buf challenge;
+    buf_init(&challenge, 4096);
+    enum sasl_status st = s->sasl ? sasl_step(s->sasl, response, &challenge) : SASL_FAILED;
+    if (st == SASL_CONTINUE) {
+        session_reply(s, &(struct smtp_answer){.verdict = SMTP_ANSWER_CONTINUE,
+                                               .challenge = arena_dup(&s->arena, buf_span(&challenge))});
+    } else if (st == SASL_CREDENTIALS) {
+        check(s);
+    } else {
+        session_auth_end(s);
+        session_reply(s, &(struct smtp_answer){.verdict = SMTP_ANSWER_AUTH_FAILED});
+    }
+    buf_done(&challenge);
+}
+
+void session_auth_start(struct session *s, const struct smtp_ask *ask)
+{
+    session_auth_end(s);
+    s->sasl = sasl_start(ask->auth_start.mechanism);
+    step(s, ask->auth_start.has_initial ? &ask->auth_start.initial : NULL);
+}
+
+void session_auth_step(struct session *s, struct span response)
+{
+    step(s, &response);
+}

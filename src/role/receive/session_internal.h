@@ -1,0 +1,74 @@
+/* session_internal.h: a session's state, for the files that answer its asks. */
+#pragma once
+
+#include "policy/decide.h"
+#include "role/common/messages.h"
+#include "role/common/policy_ref.h"
+#include "role/receive/connection.h"
+#include "role/receive/content.h"
+#include "role/receive/session.h"
+#include "sasl/sasl.h"
+#include "smtp/server/server.h"
+
+#include "mail/intake.h"
+
+enum { SESSION_ARENA_MAX = 4 << 20, SESSION_MECHANISMS = 2 };
+
+struct session {
+    struct session *next, *previous; /* in the list of all */
+    struct role *role;
+    uint64_t id;
+    unsigned references; /* the connection, and each question that is under way */
+    bool closed;
+    struct connection *connection;
+    struct smtp_server *smtp;
+    struct smtp_server_profile profile;
+    uv_timer_t timer;
+    struct policy_ref *policy_ref;
+    const struct policy *policy;
+    const struct receive_connector *connector;
+    struct tls_context *tls; /* what STARTTLS or implicit TLS would use; NULL: not offered */
+    struct ip_endpoint local, remote;
+    char remote_text[IP_TEXT_MAX];
+    struct arena arena; /* identity, profile */
+    struct token token;
+    struct directory_identity identity;
+    struct sasl *sasl;
+    struct span mechanisms[SESSION_MECHANISMS];
+    /* the answer that a callback worked out, given when the machine's call has returned */
+    bool answer_ready;
+    struct smtp_answer answer;
+    /* transaction */
+    struct arena transaction;
+    struct intake intake;
+    bool intake_open;
+    struct intake_result intake_result; /* from MESSAGE_END on */
+    struct content *content;
+    unsigned rights; /* of the token, asked for once at MESSAGE_BEGIN */
+};
+
+/* Keeps the answer until the machine's call has returned (session_settle gives it). Texts must outlive that. */
+void session_reply(struct session *s, const struct smtp_answer *answer);
+/* Gives a kept answer, feeds what waits, sets the timer: after every call of the machine. */
+void session_settle(struct session *s);
+void session_ref(struct session *s);
+void session_unref(struct session *s);
+struct smtp_answer session_refusal(const struct decision *d);
+
+/* ---- session_auth.c ---- */
+void session_auth_start(struct session *s, const struct smtp_ask *ask);
+void session_auth_step(struct session *s, struct span response);
+void session_auth_end(struct session *s);
+/* ---- session_message.c ---- */
+void session_message_begin(struct session *s);
+void session_message_body(struct session *s, struct span bytes);
+void session_message_end(struct session *s);
+void session_message_abort(struct session *s);
+/* True while the content must not be fed (its spool file is awaited). */
+bool session_message_paused(const struct session *s);
+/* ---- session_profile.c ---- */
+/* What the session's connector offers, from the policy and the certificates at hand. */
+void session_profile(struct session *s, int64_t wall_ms);
+/* ---- session_envelope.c ---- */
+void session_mail(struct session *s, const struct smtp_mail *mail);
+void session_rcpt(struct session *s, const struct smtp_recipient *rcpt);

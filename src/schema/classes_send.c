@@ -1,0 +1,72 @@
+/* classes_send.c: the tables of SendConnector and of ADPermission, an entry of a connector's ACL. */
+#include "schema/internal.h"
+
+static const char *const smart_host_words[] = {
+    "None", "BasicAuth", "BasicAuthRequireTLS", "ExchangeServer", "ExternalAuthoritative", NULL};
+
+static const struct schema_property send_connector[] = {
+    SCHEMA_NAME(SCHEMA_REQUIRED, "The connector's name."),
+    {"Identity", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_COMPUTED, .help = "The connector's name."},
+    SCHEMA_SWITCH("Enabled", SINCE_2007, "True", "A disabled connector carries no mail."),
+    {"AddressSpaces", SCHEMA_ADDRESS_SPACE, SCHEMA_LIST | SCHEMA_REQUIRED | SCHEMA_NOT_EMPTY,
+     .help = "The recipient domains that it serves: example.com, *.example.com, or * for all; behind a semicolon "
+             "a cost from 1 to 100, of which the lower wins. The most specific space decides first."},
+    SCHEMA_SWITCH("DNSRoutingEnabled", SINCE_2007, "True",
+                  "Finds the next hop by MX records. $false sends to SmartHosts."),
+    {"SmartHosts", SCHEMA_HOST, SCHEMA_LIST,
+     .help = "The servers that it sends to, names or IP addresses, in order."},
+    {"SmartHostAuthMechanism", SCHEMA_ENUM, .initial = "None", .words = smart_host_words,
+     .help = "How it logs on to the smart host. BasicAuthRequireTLS gives the password under TLS only."},
+    {"AuthenticationUserName", SCHEMA_STRING, SCHEMA_NULLABLE, .max = 320, .since = SINCE_OURS,
+     .help = "The user name at the smart host (Exchange's AuthenticationCredential, in two properties)."},
+    {"AuthenticationPassword", SCHEMA_SECRET, SCHEMA_NULLABLE | SCHEMA_HIDDEN, .max = 1024, .since = SINCE_OURS,
+     .help = "The password at the smart host. It is never shown."},
+    SCHEMA_NUMBER("Port", 0, SINCE_2007, "25", 1, 65535, "The port that it connects to."),
+    SCHEMA_SWITCH("RequireTLS", SINCE_2007, "False", "No delivery without TLS; needs IgnoreSTARTTLS $false."),
+    SCHEMA_SWITCH("IgnoreSTARTTLS", SINCE_2007, "False", "Never starts TLS."),
+    SCHEMA_SWITCH("ForceHELO", SINCE_2007, "False", "Says HELO instead of EHLO, and so uses no extension."),
+    {"Fqdn", SCHEMA_FQDN, SCHEMA_NULLABLE, .max = 255, .help = "The name in EHLO. $null: the server's name."},
+    {"MaxMessageSize", SCHEMA_SIZE, SCHEMA_UNLIMITED, .initial = "10MB", .max = SCHEMA_INT32,
+     .help = "A larger message is returned to its sender."},
+    SCHEMA_SPAN("ConnectionInactivityTimeOut", SINCE_2007, "00:10:00", NULL, SCHEMA_SECOND, SCHEMA_DAY,
+                "A connection is given up after so long a silence of the other side."),
+    {"ProtocolLoggingLevel", SCHEMA_ENUM, .initial = "None", .words = schema_words_logging,
+     .help = "Verbose writes the dialogue of every session to the protocol log, without secrets."},
+    {"IsScopedConnector", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2007_SP1, .initial = "False",
+     .help = "Only servers of the same site use it."},
+    {"UseExternalDNSServersEnabled", SCHEMA_BOOL, SCHEMA_INERT, .initial = "False",
+     .help = "Asks the DNS servers that the transport server has for outside names."},
+    {"Comment", SCHEMA_STRING, SCHEMA_NULLABLE, .initial = "", .max = 1024, .help = "A note for administrators."},
+    SCHEMA_TAIL,
+};
+
+/* Get-ADPermission shows entries in Exchange's form, which it makes out of these. */
+static const struct schema_property ad_permission[] = {
+    {"Name", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_HIDDEN, .max = 1024,
+     .help = "Connector, principal, right and kind: an ACL holds no entry twice."},
+    {"Connector", SCHEMA_STRING, SCHEMA_READ_ONLY, .min = 1, .max = 64, .help = "The Guid of its connector."},
+    {"User", SCHEMA_STRING, SCHEMA_READ_ONLY, .min = 1, .max = 320,
+     .help = "The principal: a well-known name, user:GUID or group:GUID."},
+    {"UserName", SCHEMA_STRING, SCHEMA_READ_ONLY, .max = 320, .help = "The principal's name for people."},
+    {"ExtendedRight", SCHEMA_STRING, SCHEMA_READ_ONLY, .min = 1, .max = 64, .help = "The right's canonical name."},
+    {"Deny", SCHEMA_BOOL, SCHEMA_READ_ONLY, .initial = "False", .help = "Denies the right instead of granting it."},
+    {"Origin", SCHEMA_STRING, SCHEMA_READ_ONLY, .initial = "Explicit", .max = 64,
+     .help = "The permission group that wrote it, or Explicit."},
+    SCHEMA_TAIL,
+};
+
+const struct schema_class schema_send_connector = {
+    .name = "SendConnector",
+    .label = "send connector",
+    .properties = send_connector,
+    .count = ARRAY_LEN(send_connector),
+    .rules = schema_send_rules,
+    .rule_count = SCHEMA_SEND_RULES,
+};
+
+const struct schema_class schema_ad_permission = {
+    .name = "ADPermission",
+    .label = "permission",
+    .properties = ad_permission,
+    .count = ARRAY_LEN(ad_permission),
+};

@@ -1,0 +1,185 @@
+/*
+ * memory.c: objects in memory, for tests. Records never change once they are in: a put replaces the pointer, so the
+ * array as it was at begin is all that a rollback needs. Everything is freed at close.
+ */
+#include "store/objects/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct items {
+    struct record **items;
+    size_t count;
+};
+
+struct memory_store {
+    struct object_store store;
+    struct arena arena;
+    struct items now, before;
+    bool in_transaction, changed;
+    uint64_t generation;
+};
+
+static struct memory_store *of(struct object_store *s)
+{
+    return (struct memory_store *)s;
+}
+
+static enum err_code no_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+static enum err_code begin(struct object_store *store, struct err *err)
+{
+    struct memory_store *s = of(store);
+    if (s->in_transaction)
+        return err_set(err, ERR_CONFLICT, "a transaction is open already");
+    s->before = s->now;
+    s->in_transaction = true;
+    s->changed = false;
+    return ERR_NONE;
+}
+
+static enum err_code commit(struct object_store *store, struct err *err)
+{
+    struct memory_store *s = of(store);
+    if (!s->in_transaction)
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    s->in_transaction = false;
+    s->generation += s->changed;
+    return ERR_NONE;
+}
+
+static void rollback(struct object_store *store)
+{
+    struct memory_store *s = of(store);
+    if (s->in_transaction)
+        s->now = s->before;
+    s->in_transaction = false;
+}
+
+static bool is_of(const struct record *r, struct span class_name, struct span property, struct span text)
+{
+    return span_ieq(r->type, class_name) && span_ieq(record_string(r, property), text);
+}
+
+/* The record as it is kept. */
+static struct record *stored_form(struct memory_store *s, const struct record *r)
+{
+    const struct schema_class *c = schema_class(r->type);
+    struct record *kept = record_new(&s->arena, span_of(c->name));
+    for (size_t i = 0; kept && i < r->count; i++) {
+        const struct schema_property *p = schema_property(c, r->fields[i].name);
+        struct value v;
+        if (p->flags & OBJECT_NOT_STORED)
+            continue;
+        if (!value_copy(&s->arena, r->fields[i].value, &v) || !record_set(kept, span_of(p->name), v))
+            return NULL;
+    }
+    return kept;
+}
+
+static enum err_code put(struct object_store *store, const struct record *r, struct err *err)
+{
+    struct memory_store *s = of(store);
+    struct span guid = record_string(r, SPAN("Guid")), name = record_string(r, SPAN("Name"));
+    size_t at = s->now.count;
+    if (!s->in_transaction)
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    for (size_t i = 0; i < s->now.count; i++) {
+        if (is_of(s->now.items[i], r->type, SPAN("Guid"), guid))
+            at = i;
+        else if (is_of(s->now.items[i], r->type, SPAN("Name"), name))
+            return err_set(err, ERR_EXISTS, "there is a %s named \"%.*s\" already", schema_class(r->type)->label,
+                           SPAN_ARG(name));
+    }
+    struct record *kept = stored_form(s, r);
+    struct record **items = ARENA_ARRAY(&s->arena, s->now.count + 1, struct record *);
+    if (!kept || !items)
+        return no_memory(err);
+    if (s->now.count)
+        memcpy(items, s->now.items, s->now.count * sizeof(*items));
+    items[at] = kept;
+    s->now = (struct items){items, s->now.count + (at == s->now.count)};
+    s->changed = true;
+    return ERR_NONE;
+}
+
+static enum err_code remove_object(struct object_store *store, struct span class_name, struct span guid,
+                                   struct err *err)
+{
+    struct memory_store *s = of(store);
+    if (!s->in_transaction)
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    struct record **items = ARENA_ARRAY(&s->arena, s->now.count, struct record *);
+    size_t n = 0;
+    if (!items)
+        return no_memory(err);
+    for (size_t i = 0; i < s->now.count; i++)
+        if (!is_of(s->now.items[i], class_name, SPAN("Guid"), guid))
+            items[n++] = s->now.items[i];
+    if (n == s->now.count)
+        return object_not_found(class_name, guid, err);
+    s->now = (struct items){items, n};
+    s->changed = true;
+    return ERR_NONE;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct record *const *x = a, *const *y = b;
+    return span_icmp(record_string(*x, SPAN("Name")), record_string(*y, SPAN("Name")));
+}
+
+static enum err_code list(struct object_store *store, struct span class_name, struct arena *arena,
+                          struct record ***ret, size_t *ret_count, struct err *err)
+{
+    struct memory_store *s = of(store);
+    struct record **found = ARENA_ARRAY(arena, s->now.count, struct record *);
+    size_t n = 0;
+    if (!found)
+        return no_memory(err);
+    for (size_t i = 0; i < s->now.count; i++) {
+        if (!span_ieq(s->now.items[i]->type, class_name))
+            continue;
+        found[n] = record_copy(arena, s->now.items[i]);
+        if (!found[n++])
+            return no_memory(err);
+    }
+    if (n > 1)
+        qsort(found, n, sizeof(*found), by_name);
+    *ret = found;
+    *ret_count = n;
+    return ERR_NONE;
+}
+
+static uint64_t generation(struct object_store *store)
+{
+    return of(store)->generation;
+}
+
+static void close_store(struct object_store *store)
+{
+    struct memory_store *s = of(store);
+    arena_clear(&s->arena);
+    free(s);
+}
+
+struct object_store *object_store_memory_new(void)
+{
+    static const struct object_store_ops ops = {.begin = begin,
+                                                .commit = commit,
+                                                .rollback = rollback,
+                                                .put = put,
+                                                .remove = remove_object,
+                                                .list = list,
+                                                .generation = generation,
+                                                .close = close_store};
+    struct memory_store *s = calloc(1, sizeof(*s));
+    if (s) {
+        s->store.ops = &ops;
+        arena_init(&s->arena, 0);
+    }
+    return s ? &s->store : NULL;
+}

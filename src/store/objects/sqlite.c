@@ -1,0 +1,416 @@
+/*
+ * sqlite.c: objects in an SQLite file: a row for each object, and a row for each property, in text as the schema
+ * prints it, so that the file can be read with any SQLite shell. WAL, synchronous=FULL.
+ *
+ * Invariants: changes happen inside a transaction only; a put is a savepoint in it. The generation is a row of the
+ * file, raised in the same transaction as what it counts.
+ */
+#include "store/objects/sqlite_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { FORMAT_VERSION = 1, APPLICATION_ID = 0x4d52504f /* "MRPO" */, BUSY_MS = 5000 };
+
+#define ROWS                                                                                                       \
+    "SELECT o.id, o.class, o.guid, o.name, p.name, p.item, p.value FROM object o "                                 \
+    "LEFT JOIN property p ON p.object = o.id "
+#define ORDER " ORDER BY o.name, o.id, p.name, p.item"
+
+static const char *const sql[STATEMENTS] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_SAVEPOINT] = "SAVEPOINT put",
+    [SQL_RELEASE] = "RELEASE put",
+    [SQL_ROLLBACK_TO] = "ROLLBACK TO put",
+    [SQL_NAME_TAKEN] = "SELECT 1 FROM object WHERE class = ?1 AND name = ?2 AND guid <> ?3",
+    [SQL_PUT] = "INSERT INTO object(class, name, guid) VALUES(?1, ?2, ?3) "
+                "ON CONFLICT(guid) DO UPDATE SET name = ?2 WHERE class = ?1 RETURNING id",
+    [SQL_DROP_PROPERTIES] = "DELETE FROM property WHERE object = ?1",
+    [SQL_ADD_PROPERTY] = "INSERT INTO property(object, name, item, value) VALUES(?1, ?2, ?3, ?4)",
+    [SQL_REMOVE] = "DELETE FROM object WHERE class = ?1 AND guid = ?2",
+    [SQL_LIST] = ROWS "WHERE o.class = ?1" ORDER,
+    [SQL_GET] = ROWS "WHERE o.class = ?1 AND o.guid = ?2" ORDER,
+    [SQL_FIND_NAME] = ROWS "WHERE o.class = ?1 AND o.name = ?2" ORDER,
+    [SQL_FIND] = ROWS "WHERE o.class = ?1 AND o.id IN (SELECT object FROM property WHERE name = ?2 AND value = ?3 "
+                      "COLLATE NOCASE)" ORDER,
+    [SQL_BUMP] = "UPDATE generation SET number = number + 1",
+    [SQL_GENERATION] = "SELECT number FROM generation",
+};
+
+static struct sqlite_store *of(struct object_store *s)
+{
+    return (struct sqlite_store *)s;
+}
+
+enum err_code objects_fail(struct sqlite_store *s, struct err *err)
+{
+    int rc = sqlite3_errcode(s->db);
+    enum err_code code = rc == SQLITE_BUSY || rc == SQLITE_LOCKED      ? ERR_UNAVAILABLE
+                         : rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT ? ERR_INVALID
+                         : rc == SQLITE_NOMEM                          ? ERR_NO_MEMORY
+                                                                       : ERR_IO;
+    if (code == ERR_UNAVAILABLE)
+        return err_set(err, code, "policy.db is in use by another process; try again");
+    return err_set(err, code, "policy.db: %s", sqlite3_errmsg(s->db));
+}
+
+sqlite3_stmt *objects_statement(struct sqlite_store *s, enum statement id)
+{
+    sqlite3_reset(s->statements[id]);
+    sqlite3_clear_bindings(s->statements[id]);
+    return s->statements[id];
+}
+
+void objects_bind(sqlite3_stmt *st, int index, struct span text)
+{
+    sqlite3_bind_text64(st, index, text.ptr ? text.ptr : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+enum err_code objects_run(struct sqlite_store *s, sqlite3_stmt *st, struct err *err)
+{
+    int rc;
+    do
+        rc = sqlite3_step(st);
+    while (rc == SQLITE_ROW);
+    enum err_code code = rc == SQLITE_DONE ? ERR_NONE : objects_fail(s, err);
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+    return code;
+}
+
+static enum err_code run(struct sqlite_store *s, enum statement id, struct err *err)
+{
+    return objects_run(s, objects_statement(s, id), err);
+}
+
+static bool in_transaction(const struct sqlite_store *s)
+{
+    return !sqlite3_get_autocommit(s->db);
+}
+
+/* ---- transactions ---- */
+
+static enum err_code begin(struct object_store *store, struct err *err)
+{
+    struct sqlite_store *s = of(store);
+    if (in_transaction(s))
+        return err_set(err, ERR_CONFLICT, "a transaction is open already");
+    s->changed = false;
+    return run(s, SQL_BEGIN, err);
+}
+
+static void rollback(struct object_store *store)
+{
+    struct sqlite_store *s = of(store);
+    struct err unwanted;
+    if (in_transaction(s))
+        run(s, SQL_ROLLBACK, &unwanted); /* fails only where SQLite has already rolled back */
+}
+
+static enum err_code commit(struct object_store *store, struct err *err)
+{
+    struct sqlite_store *s = of(store);
+    if (!in_transaction(s))
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    enum err_code code = s->changed ? run(s, SQL_BUMP, err) : ERR_NONE;
+    if (code == ERR_NONE)
+        code = run(s, SQL_COMMIT, err);
+    if (code == ERR_NONE || code == ERR_UNAVAILABLE) /* busy: nothing has happened yet */
+        return code;
+    rollback(store);
+    /* A flush that failed may still have reached the disk, and come back after a crash. */
+    if (code == ERR_IO)
+        return err_set(err, ERR_UNKNOWN, "policy.db: it is not known whether the change was stored");
+    return code;
+}
+
+/* ---- writing ---- */
+
+static enum err_code add_row(struct sqlite_store *s, int64_t id, const char *name, int item, const struct value *v,
+                             struct err *err)
+{
+    struct buf b;
+    sqlite3_stmt *st = objects_statement(s, SQL_ADD_PROPERTY);
+    buf_init(&b, 1 << 20);
+    if (v)
+        schema_print_text(&b, *v);
+    sqlite3_bind_int64(st, 1, id);
+    objects_bind(st, 2, span_of(name));
+    sqlite3_bind_int(st, 3, item);
+    if (v)
+        objects_bind(st, 4, buf_span(&b));
+    enum err_code code = b.failed ? err_set(err, ERR_LIMIT, "%s is too long", name) : objects_run(s, st, err);
+    buf_wipe(&b);
+    return code;
+}
+
+static enum err_code add_property(struct sqlite_store *s, int64_t id, const struct schema_property *p,
+                                  const struct value *v, struct err *err)
+{
+    enum err_code code = ERR_NONE;
+    if (v->kind != VALUE_LIST)
+        return add_row(s, id, p->name, -1, v->kind == VALUE_NULL ? NULL : v, err);
+    if (v->list.count == 0)
+        return add_row(s, id, p->name, -1, NULL, err);
+    for (size_t i = 0; code == ERR_NONE && i < v->list.count; i++)
+        code = add_row(s, id, p->name, (int)i, &v->list.items[i], err);
+    return code;
+}
+
+static enum err_code check_name(struct sqlite_store *s, const struct record *r, struct err *err)
+{
+    sqlite3_stmt *st = objects_statement(s, SQL_NAME_TAKEN);
+    struct span name = record_string(r, SPAN("Name"));
+    objects_bind(st, 1, span_of(schema_class(r->type)->name));
+    objects_bind(st, 2, name);
+    objects_bind(st, 3, record_string(r, SPAN("Guid")));
+    int rc = sqlite3_step(st);
+    enum err_code code = rc == SQLITE_DONE  ? ERR_NONE
+                         : rc == SQLITE_ROW ? err_set(err, ERR_EXISTS, "there is a %s named \"%.*s\" already",
+                                                      schema_class(r->type)->label, SPAN_ARG(span_head(name, 100)))
+                                            : objects_fail(s, err);
+    sqlite3_reset(st);
+    return code;
+}
+
+static enum err_code put_row(struct sqlite_store *s, const struct record *r, int64_t *ret_id, struct err *err)
+{
+    sqlite3_stmt *st = objects_statement(s, SQL_PUT);
+    objects_bind(st, 1, span_of(schema_class(r->type)->name));
+    objects_bind(st, 2, record_string(r, SPAN("Name")));
+    objects_bind(st, 3, record_string(r, SPAN("Guid")));
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *ret_id = sqlite3_column_int64(st, 0);
+    enum err_code code = rc == SQLITE_ROW    ? ERR_NONE
+                         : rc == SQLITE_DONE ? err_set(err, ERR_CONFLICT,
+                                                       "the Guid belongs to an object of another "
+                                                       "class")
+                                             : objects_fail(s, err);
+    sqlite3_reset(st);
+    return code;
+}
+
+static enum err_code write_object(struct sqlite_store *s, const struct record *r, struct err *err)
+{
+    const struct schema_class *c = schema_class(r->type);
+    int64_t id = 0;
+    enum err_code code = check_name(s, r, err);
+    if (code == ERR_NONE)
+        code = put_row(s, r, &id, err);
+    if (code)
+        return code;
+    sqlite3_stmt *st = objects_statement(s, SQL_DROP_PROPERTIES);
+    sqlite3_bind_int64(st, 1, id);
+    code = objects_run(s, st, err);
+    for (size_t i = 0; code == ERR_NONE && i < r->count; i++) {
+        const struct schema_property *p = schema_property(c, r->fields[i].name);
+        bool in_row = span_ieq(r->fields[i].name, SPAN("Guid")) || span_ieq(r->fields[i].name, SPAN("Name"));
+        if (!in_row && !(p->flags & OBJECT_NOT_STORED))
+            code = add_property(s, id, p, &r->fields[i].value, err);
+    }
+    return code;
+}
+
+static enum err_code put(struct object_store *store, const struct record *r, struct err *err)
+{
+    struct sqlite_store *s = of(store);
+    struct err unwanted;
+    if (!in_transaction(s))
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    enum err_code code = run(s, SQL_SAVEPOINT, err);
+    if (code)
+        return code;
+    code = write_object(s, r, err);
+    if (code)
+        run(s, SQL_ROLLBACK_TO, &unwanted); /* the error that matters is the first one */
+    enum err_code released = run(s, SQL_RELEASE, code ? &unwanted : err);
+    s->changed = s->changed || code == ERR_NONE;
+    return code ? code : released;
+}
+
+static enum err_code remove_object(struct object_store *store, struct span class_name, struct span guid,
+                                   struct err *err)
+{
+    struct sqlite_store *s = of(store);
+    if (!in_transaction(s))
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    sqlite3_stmt *st = objects_statement(s, SQL_REMOVE);
+    objects_bind(st, 1, class_name);
+    objects_bind(st, 2, guid);
+    enum err_code code = objects_run(s, st, err);
+    if (code == ERR_NONE && sqlite3_changes(s->db) == 0)
+        return object_not_found(class_name, guid, err);
+    s->changed = s->changed || code == ERR_NONE;
+    return code;
+}
+
+/* ---- reading ---- */
+
+static enum err_code list(struct object_store *store, struct span class_name, struct arena *arena,
+                          struct record ***ret, size_t *ret_count, struct err *err)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *st = objects_statement(s, SQL_LIST);
+    objects_bind(st, 1, class_name);
+    return objects_read(s, st, arena, ret, ret_count, err);
+}
+
+static enum err_code get(struct object_store *store, struct span class_name, struct span guid, struct arena *arena,
+                         struct record **ret, struct err *err)
+{
+    struct sqlite_store *s = of(store);
+    struct record **found;
+    size_t count = 0;
+    sqlite3_stmt *st = objects_statement(s, SQL_GET);
+    objects_bind(st, 1, class_name);
+    objects_bind(st, 2, guid);
+    enum err_code code = objects_read(s, st, arena, &found, &count, err);
+    if (code == ERR_NONE && count == 0)
+        code = object_not_found(class_name, guid, err);
+    if (code == ERR_NONE)
+        *ret = found[0];
+    return code;
+}
+
+static enum err_code find(struct object_store *store, struct span class_name, struct span property,
+                          struct span text, struct arena *arena, struct record ***ret, size_t *ret_count,
+                          struct err *err)
+{
+    struct sqlite_store *s = of(store);
+    bool name = span_ieq(property, SPAN("Name")), guid = span_ieq(property, SPAN("Guid"));
+    const struct schema_class *c = schema_class(class_name);
+    const struct schema_property *p = c ? schema_property(c, property) : NULL;
+    sqlite3_stmt *st = objects_statement(s, name ? SQL_FIND_NAME : guid ? SQL_GET : SQL_FIND);
+    objects_bind(st, 1, class_name);
+    objects_bind(st, 2, name || guid ? text : p ? span_of(p->name) : property);
+    if (!name && !guid)
+        objects_bind(st, 3, text);
+    return objects_read(s, st, arena, ret, ret_count, err);
+}
+
+static uint64_t generation(struct object_store *store)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *st = objects_statement(s, SQL_GENERATION);
+    uint64_t n = sqlite3_step(st) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+    sqlite3_reset(st);
+    return n;
+}
+
+/* ---- opening ---- */
+
+static void close_store(struct object_store *store)
+{
+    struct sqlite_store *s = of(store);
+    for (size_t i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(s->statements[i]);
+    sqlite3_close(s->db);
+    free(s);
+}
+
+static enum err_code execute(struct sqlite_store *s, const char *text, struct err *err)
+{
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? ERR_NONE : objects_fail(s, err);
+}
+
+static enum err_code pragma_number(struct sqlite_store *s, const char *text, int *ret, struct err *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool read = sqlite3_prepare_v2(s->db, text, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW;
+    if (read)
+        *ret = sqlite3_column_int(st, 0);
+    enum err_code code = read ? ERR_NONE : objects_fail(s, err);
+    sqlite3_finalize(st);
+    return code;
+}
+
+static enum err_code make_tables(struct sqlite_store *s, struct err *err)
+{
+    static const char tables[] =
+        "BEGIN IMMEDIATE;"
+        "PRAGMA application_id = 1297240143;"
+        "PRAGMA user_version = 1;"
+        "CREATE TABLE object(id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE COLLATE NOCASE, class TEXT NOT "
+        "NULL, "
+        "name TEXT NOT NULL COLLATE NOCASE, UNIQUE(class, name)) STRICT;"
+        "CREATE TABLE property(object INTEGER NOT NULL REFERENCES object(id) ON DELETE CASCADE, name TEXT NOT "
+        "NULL, "
+        "item INTEGER NOT NULL, value TEXT, PRIMARY KEY(object, name, item)) STRICT, WITHOUT ROWID;"
+        "CREATE INDEX property_value ON property(name, value COLLATE NOCASE);"
+        "CREATE TABLE generation(number INTEGER NOT NULL) STRICT;"
+        "INSERT INTO generation VALUES(0);"
+        "COMMIT;";
+    enum err_code code = execute(s, tables, err);
+    if (code && in_transaction(s))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* the first error is the one to tell */
+    return code;
+}
+
+static enum err_code set_up(struct sqlite_store *s, const char *path, struct err *err)
+{
+    int version = 0, application = 0;
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    enum err_code code = execute(s,
+                                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                                 "PRAGMA trusted_schema = OFF;",
+                                 err);
+    if (code == ERR_NONE)
+        code = pragma_number(s, "PRAGMA user_version", &version, err);
+    if (code == ERR_NONE)
+        code = pragma_number(s, "PRAGMA application_id", &application, err);
+    if (code == ERR_NONE && version == 0 && application == 0) {
+        code = make_tables(s, err);
+    } else if (code == ERR_NONE && (version != FORMAT_VERSION || application != APPLICATION_ID)) {
+        code = err_set(err, ERR_INVALID, "%s is not a policy file of format %d, or of a newer version", path,
+                       FORMAT_VERSION);
+    }
+    for (size_t i = 0; code == ERR_NONE && i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
+            code = objects_fail(s, err);
+    return code;
+}
+
+/* The file holds passwords of smart hosts: nobody else may read it. SQLite gives its other files the same mode. */
+static enum err_code make_private(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || errno == EEXIST ? ERR_NONE : err_errno(err, errno, "cannot make %s", path);
+}
+
+enum err_code object_store_sqlite_open(const char *path, struct object_store **ret, struct err *err)
+{
+    static const struct object_store_ops ops = {.begin = begin,
+                                                .commit = commit,
+                                                .rollback = rollback,
+                                                .put = put,
+                                                .remove = remove_object,
+                                                .list = list,
+                                                .get = get,
+                                                .find = find,
+                                                .generation = generation,
+                                                .close = close_store};
+    enum err_code code = make_private(path, err);
+    if (code)
+        return code;
+    struct sqlite_store *s = calloc(1, sizeof(*s));
+    if (!s)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    s->store.ops = &ops;
+    if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+        code = s->db ? objects_fail(s, err) : err_set(err, ERR_NO_MEMORY, "out of memory");
+    else
+        code = set_up(s, path, err);
+    if (code) {
+        close_store(&s->store);
+        return code;
+    }
+    *ret = &s->store;
+    return ERR_NONE;
+}

@@ -1,0 +1,45 @@
+/* sqlite_internal.h: what the files of the SQLite adapter share. */
+#pragma once
+
+#include "store/objects/internal.h"
+
+#include <sqlite3.h>
+
+enum statement {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_SAVEPOINT,
+    SQL_RELEASE,
+    SQL_ROLLBACK_TO,
+    SQL_NAME_TAKEN,
+    SQL_PUT,
+    SQL_DROP_PROPERTIES,
+    SQL_ADD_PROPERTY,
+    SQL_REMOVE,
+    SQL_LIST,
+    SQL_GET,
+    SQL_FIND_NAME,
+    SQL_FIND,
+    SQL_BUMP,
+    SQL_GENERATION,
+    STATEMENTS,
+};
+
+struct sqlite_store {
+    struct object_store store;
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    bool changed; /* something, since begin */
+};
+
+/* The prepared statement, reset; its parameters are bound with bind_text and used up by run or a loop of steps. */
+sqlite3_stmt *objects_statement(struct sqlite_store *s, enum statement id);
+void objects_bind(sqlite3_stmt *st, int index, struct span text);
+/* Runs a statement that gives no rows. */
+enum err_code objects_run(struct sqlite_store *s, sqlite3_stmt *st, struct err *err);
+/* The error that SQLite has just given. */
+enum err_code objects_fail(struct sqlite_store *s, struct err *err);
+/* The statement's rows (object id, class, guid, name, property, item, value) as records; resets it. */
+enum err_code objects_read(struct sqlite_store *s, sqlite3_stmt *st, struct arena *arena, struct record ***ret,
+                           size_t *ret_count, struct err *err);
