@@ -1,151 +1,232 @@
-/* compare.c: the comparison operators of script blocks. Text is compared without regard to case unless the operator
- * begins with c. */
-#include "shell/internal.h"
+/*
+ * compare.c: comparing values of different kinds.
+ *
+ * Invariant: compare_sort is a total order (qsort may rely on it); the operators convert more, and say so when they
+ * cannot.
+ */
+#include "shell/compare.h"
 
 #include "base/num.h"
+#include "shell/internal.h"
 
-#include <regex.h>
-#include <string.h>
+#include <time.h>
 
-bool shell_like(struct span text, struct span pattern)
+/* What numbers can be compared with each other. */
+enum family {
+    FAMILY_NONE,
+    FAMILY_ANY, /* Unlimited belongs to each */
+    FAMILY_COUNT,
+    FAMILY_TIMESPAN,
+    FAMILY_TIME,
+};
+
+struct number {
+    bool unlimited;
+    int64_t i;
+};
+
+enum { TEXT_MAX = 1 << 20 };
+
+static enum family family_of(struct value v)
 {
-    size_t t = 0, p = 0, star = SIZE_MAX, mark = 0;
-    while (t < text.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
-            mark = t;
-        } else if (p < pattern.len &&
-                   (pattern.ptr[p] == '?' || ascii_lower(pattern.ptr[p]) == ascii_lower(text.ptr[t]))) {
-            p++, t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++mark;
-        } else {
-            return false;
-        }
+    switch (v.kind) {
+    case VALUE_INT:
+    case VALUE_SIZE: return FAMILY_COUNT;
+    case VALUE_TIMESPAN: return FAMILY_TIMESPAN;
+    case VALUE_TIME: return FAMILY_TIME;
+    case VALUE_UNLIMITED: return FAMILY_ANY;
+    case VALUE_NULL:
+    case VALUE_BOOL:
+    case VALUE_STRING:
+    case VALUE_LIST:
+    case VALUE_RECORD:
+    case VALUE_BLOCK:
+    case VALUE_SECRET: return FAMILY_NONE;
     }
-    while (p < pattern.len && pattern.ptr[p] == '*')
-        p++;
-    return p == pattern.len;
+    return FAMILY_NONE;
 }
 
+/* ---- text as numbers ---- */
+
+/* Cuts `digits` digits off; false when they are not there or out of range. */
+static bool take_digits(struct span *s, size_t digits, int min, int max, int *ret)
+{
+    int64_t n;
+    if (s->len < digits || !num_parse_i64(span_head(*s, digits), min, max, &n))
+        return false;
+    *s = span_from(*s, digits);
+    *ret = (int)n;
+    return true;
+}
+
+static bool take_char(struct span *s, char c)
+{
+    if (s->len == 0 || ascii_upper(s->ptr[0]) != c)
+        return false;
+    *s = span_from(*s, 1);
+    return true;
+}
+
+/* 2026-01-31, and behind a T or blank hh:mm[:ss[.fff]]; a Z at the end may stand. UTC. */
+static bool parse_time(struct span s, int64_t *ret_ms)
+{
+    struct tm tm = {0};
+    int ms = 0;
+    if (!take_digits(&s, 4, 1970, 9999, &tm.tm_year) || !take_char(&s, '-') ||
+        !take_digits(&s, 2, 1, 12, &tm.tm_mon) || !take_char(&s, '-') || !take_digits(&s, 2, 1, 31, &tm.tm_mday))
+        return false;
+    if (take_char(&s, 'T') || take_char(&s, ' ')) {
+        if (!take_digits(&s, 2, 0, 23, &tm.tm_hour) || !take_char(&s, ':') ||
+            !take_digits(&s, 2, 0, 59, &tm.tm_min))
+            return false;
+        if (take_char(&s, ':') && !take_digits(&s, 2, 0, 59, &tm.tm_sec))
+            return false;
+        if (take_char(&s, '.') && !take_digits(&s, 3, 0, 999, &ms))
+            return false;
+        IGNORE_RESULT(take_char(&s, 'Z'));
+    }
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    *ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
+    return s.len == 0;
+}
+
+/* A fraction without a unit is no count. */
+static bool parse_count(struct span s, int64_t *ret)
+{
+    if (num_parse_i64(s, INT64_MIN, INT64_MAX, ret))
+        return true;
+    return s.len && !ascii_is_digit(s.ptr[s.len - 1]) && value_parse_size(s, ret);
+}
+
+static bool to_number(struct value v, enum family family, struct number *ret)
+{
+    *ret = (struct number){0};
+    if (v.kind == VALUE_STRING && span_ieq(v.s, SPAN("Unlimited")))
+        v = value_unlimited();
+    if (v.kind == VALUE_UNLIMITED) {
+        ret->unlimited = true;
+        return true;
+    }
+    ret->i = v.i;
+    if (v.kind != VALUE_STRING)
+        return family_of(v) == family;
+    switch (family) {
+    case FAMILY_TIMESPAN: return value_parse_timespan(v.s, &ret->i);
+    case FAMILY_TIME: return parse_time(v.s, &ret->i);
+    case FAMILY_COUNT: return parse_count(v.s, &ret->i);
+    case FAMILY_ANY: /* all are below Unlimited */
+        return parse_count(v.s, &ret->i) || value_parse_timespan(v.s, &ret->i) || parse_time(v.s, &ret->i);
+    case FAMILY_NONE: break;
+    }
+    return false;
+}
+
+static int order(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int order_numbers(struct number a, struct number b)
+{
+    return a.unlimited || b.unlimited ? order(a.unlimited, b.unlimited) : order(a.i, b.i);
+}
+
+/* ---- text ---- */
+
+/* The value's text: its own, or printed into scratch. */
 static struct span text_of(struct value v, struct buf *scratch)
 {
     if (v.kind == VALUE_STRING)
         return v.s;
-    buf_clear(scratch);
+    buf_init(scratch, TEXT_MAX);
     value_print(scratch, v);
     return buf_span(scratch);
 }
 
-static bool is_number(struct value v)
+static int order_text(struct value a, struct value b, bool cased)
 {
-    return v.kind == VALUE_INT || v.kind == VALUE_SIZE || v.kind == VALUE_TIMESPAN || v.kind == VALUE_TIME ||
-           v.kind == VALUE_UNLIMITED;
+    CLEANUP(buf_done) struct buf x = {0}, y = {0};
+    struct span s = text_of(a, &x), t = text_of(b, &y);
+    return cased ? span_cmp(s, t) : span_icmp(s, t);
 }
 
-/* Reads text as the kind of number that `like` is. */
-static bool to_number(struct value v, enum value_kind like, int64_t *ret)
+static bool to_bool(struct value v, bool *ret)
 {
-    if (v.kind == VALUE_UNLIMITED) {
-        *ret = INT64_MAX;
-        return true;
-    }
-    if (v.kind != VALUE_STRING) {
-        *ret = v.i;
-        return is_number(v);
-    }
-    if (span_ieq(v.s, SPAN("unlimited"))) {
-        *ret = INT64_MAX;
-        return true;
-    }
-    return like == VALUE_TIMESPAN ? value_parse_timespan(v.s, ret)
-                                  : value_parse_size(v.s, ret) || num_parse_i64(v.s, INT64_MIN, INT64_MAX, ret);
+    bool yes = v.kind == VALUE_STRING && span_ieq(v.s, SPAN("true"));
+    bool no = v.kind == VALUE_STRING && span_ieq(v.s, SPAN("false"));
+    *ret = v.kind == VALUE_BOOL ? v.b : yes;
+    return v.kind == VALUE_BOOL || yes || no;
 }
 
-int compare_order(struct value a, struct value b)
+/* ---- order ---- */
+
+/* False when the two have no order. */
+static bool find_order(struct value a, struct value b, bool cased, int *ret)
 {
-    int64_t x, y;
-    if ((is_number(a) || is_number(b)) && to_number(a, b.kind, &x) && to_number(b, a.kind, &y))
-        return (x > y) - (x < y);
-    struct buf s, t;
-    buf_init(&s, 1 << 16);
-    buf_init(&t, 1 << 16);
-    int c = span_icmp(text_of(a, &s), text_of(b, &t));
-    buf_done(&s);
-    buf_done(&t);
-    return c;
+    enum family f = family_of(a), g = family_of(b);
+    struct number x, y;
+    bool p, q;
+    if (a.kind == VALUE_NULL || b.kind == VALUE_NULL) {
+        *ret = order(a.kind != VALUE_NULL, b.kind != VALUE_NULL);
+        return true;
+    }
+    if (f != FAMILY_NONE || g != FAMILY_NONE) {
+        enum family common = f <= FAMILY_ANY && g != FAMILY_NONE ? g : f;
+        if (!to_number(a, common, &x) || !to_number(b, common, &y))
+            return false;
+        *ret = order_numbers(x, y);
+        return true;
+    }
+    if (a.kind == VALUE_BOOL || b.kind == VALUE_BOOL) {
+        if (!to_bool(a, &p) || !to_bool(b, &q))
+            return false;
+        *ret = order(p, q);
+        return true;
+    }
+    *ret = order_text(a, b, cased);
+    return true;
 }
+
+/* What compare_sort puts together. */
+static int rank(struct value v)
+{
+    switch (v.kind) {
+    case VALUE_NULL: return 0;
+    case VALUE_BOOL: return 1;
+    case VALUE_INT:
+    case VALUE_SIZE: return 2;
+    case VALUE_UNLIMITED: return 3;
+    case VALUE_TIMESPAN: return 4;
+    case VALUE_TIME: return 5;
+    case VALUE_STRING:
+    case VALUE_LIST:
+    case VALUE_RECORD:
+    case VALUE_BLOCK:
+    case VALUE_SECRET: return 6;
+    }
+    return 6;
+}
+
+int compare_sort(struct value a, struct value b)
+{
+    int c = order(rank(a), rank(b));
+    if (c || rank(a) == 0 || rank(a) == 3)
+        return c;
+    if (rank(a) == 1)
+        return order(a.b, b.b);
+    return rank(a) == 6 ? order_text(a, b, false) : order(a.i, b.i);
+}
+
+/* ---- operators ---- */
 
 static bool equal(struct value a, struct value b, bool cased)
 {
-    if (a.kind == VALUE_NULL || b.kind == VALUE_NULL)
-        return a.kind == b.kind;
-    if (a.kind == VALUE_BOOL || b.kind == VALUE_BOOL) {
-        struct value x = a.kind == VALUE_BOOL ? a : b, y = a.kind == VALUE_BOOL ? b : a;
-        if (y.kind == VALUE_STRING)
-            return span_ieq(y.s, x.b ? SPAN("true") : SPAN("false"));
-        return x.b == value_truth(y);
-    }
-    if (cased && a.kind == VALUE_STRING && b.kind == VALUE_STRING)
-        return span_eq(a.s, b.s);
-    return compare_order(a, b) == 0;
+    int c;
+    return find_order(a, b, cased, &c) && c == 0;
 }
 
-static enum err_code matches(struct value a, struct value b, bool cased, bool *ret, struct err *err)
-{
-    struct buf s, t;
-    regex_t re;
-    buf_init(&s, 1 << 16);
-    buf_init(&t, 1024);
-    struct span text = text_of(a, &s);
-    buf_add(&t, text_of(b, &(struct buf){.max = 1024}));
-    buf_add_char(&s, '\0');
-    buf_add_char(&t, '\0');
-    if (a.kind == VALUE_STRING) { /* text_of gave a view: make it end in NUL */
-        buf_clear(&s);
-        buf_add(&s, text);
-        buf_add_char(&s, '\0');
-    }
-    enum err_code code = ERR_NONE;
-    if (s.failed || t.failed || regcomp(&re, t.ptr, REG_EXTENDED | REG_NOSUB | (cased ? 0 : REG_ICASE)) != 0) {
-        code = err_set(err, ERR_INVALID, "-match: \"%s\" is not a regular expression", t.failed ? "..." : t.ptr);
-    } else {
-        *ret = regexec(&re, s.ptr, 0, NULL, 0) == 0;
-        regfree(&re);
-    }
-    buf_done(&s);
-    buf_done(&t);
-    return code;
-}
-
-static enum err_code compare_one(struct span op, struct value a, struct value b, bool cased, bool *ret,
-                                 struct err *err)
-{
-    struct buf s, t;
-    if (span_ieq(op, SPAN("eq")))
-        *ret = equal(a, b, cased);
-    else if (span_ieq(op, SPAN("gt")))
-        *ret = compare_order(a, b) > 0;
-    else if (span_ieq(op, SPAN("ge")))
-        *ret = compare_order(a, b) >= 0;
-    else if (span_ieq(op, SPAN("lt")))
-        *ret = compare_order(a, b) < 0;
-    else if (span_ieq(op, SPAN("le")))
-        *ret = compare_order(a, b) <= 0;
-    else if (span_ieq(op, SPAN("match")))
-        return matches(a, b, cased, ret, err);
-    else {
-        buf_init(&s, 1 << 16);
-        buf_init(&t, 1 << 16);
-        *ret = shell_like(text_of(a, &s), text_of(b, &t));
-        buf_done(&s);
-        buf_done(&t);
-    }
-    return ERR_NONE;
-}
-
-static bool list_contains(struct value list, struct value item, bool cased)
+static bool holds(struct value list, struct value item, bool cased)
 {
     if (list.kind != VALUE_LIST)
         return equal(list, item, cased);
@@ -155,29 +236,66 @@ static bool list_contains(struct value list, struct value item, bool cased)
     return false;
 }
 
-/* As PowerShell does it, a list on the left is true when one of its items is. */
-enum err_code compare_values(struct span op, struct value a, struct value b, bool *ret, struct err *err)
+static enum err_code fail_compare(const char *what, struct value a, struct value b, struct err *err)
 {
-    bool cased = false, negate = false, found = false;
-    if (op.len > 2 && !span_ieq(op, SPAN("in")) && !span_istarts(op, SPAN("contains")) &&
-        !span_istarts(op, SPAN("in")) && (ascii_lower(op.ptr[0]) == 'c' || ascii_lower(op.ptr[0]) == 'i')) {
-        cased = ascii_lower(op.ptr[0]) == 'c';
-        op = span_from(op, 1);
+    CLEANUP(buf_done) struct buf x = {0}, y = {0};
+    struct span s = span_head(text_of(a, &x), 80), t = span_head(text_of(b, &y), 80);
+    return err_set(err, ERR_INVALID, "%s: \"%.*s\" and \"%.*s\" cannot be compared", what, SPAN_ARG(s),
+                   SPAN_ARG(t));
+}
+
+static enum err_code compare_text(struct matcher *m, struct operator op, struct value a, struct value b, bool *ret,
+                                  struct err *err)
+{
+    CLEANUP(buf_done) struct buf x = {0}, y = {0};
+    struct span s = text_of(a, &x), t = text_of(b, &y);
+    if (op.kind == OPERATOR_MATCH)
+        return matcher_match(m, s, t, op.cased, ret, err);
+    *ret = match_wildcards(s, t, op.cased);
+    return ERR_NONE;
+}
+
+/* Two single values. */
+static enum err_code compare_one(struct matcher *m, struct operator op, struct value a, struct value b, bool *ret,
+                                 struct err *err)
+{
+    int c;
+    if (op.kind == OPERATOR_LIKE || op.kind == OPERATOR_MATCH)
+        return compare_text(m, op, a, b, ret, err);
+    if (op.kind == OPERATOR_EQ) {
+        *ret = equal(a, b, op.cased);
+        return ERR_NONE;
     }
-    if (span_ieq(op, SPAN("ne")) || span_istarts(op, SPAN("not"))) {
-        negate = true;
-        op = span_ieq(op, SPAN("ne")) ? SPAN("eq") : span_from(op, 3);
-    }
+    if (!find_order(a, b, op.cased, &c))
+        return fail_compare("-gt, -ge, -lt and -le want values of one kind", a, b, err);
+    *ret = op.kind == OPERATOR_GT   ? c > 0
+           : op.kind == OPERATOR_GE ? c >= 0
+           : op.kind == OPERATOR_LT ? c < 0
+                                    : c <= 0;
+    return ERR_NONE;
+}
+
+enum err_code compare_values(struct matcher *m, struct operator op, struct value a, struct value b, bool *ret,
+                             struct err *err)
+{
+    bool found = false;
     enum err_code code = ERR_NONE;
-    if (span_ieq(op, SPAN("contains")))
-        found = list_contains(a, b, cased);
-    else if (span_ieq(op, SPAN("in")))
-        found = list_contains(b, a, cased);
-    else if (a.kind != VALUE_LIST)
-        code = compare_one(op, a, b, cased, &found, err);
-    else
-        for (size_t i = 0; !code && !found && i < a.list.count; i++)
-            code = compare_one(op, a.list.items[i], b, cased, &found, err);
-    *ret = found != negate;
+    ASSERT(!operator_is_logical(op));
+    if (op.kind == OPERATOR_CONTAINS || op.kind == OPERATOR_IN) {
+        *ret = holds(op.kind == OPERATOR_IN ? b : a, op.kind == OPERATOR_IN ? a : b, op.cased) != op.negated;
+        return ERR_NONE;
+    }
+    if (b.kind == VALUE_LIST)
+        return fail_compare("a list on the right wants -in", a, b, err);
+    if (a.kind != VALUE_LIST) {
+        code = compare_one(m, op, a, b, &found, err);
+        found = found != op.negated;
+    }
+    for (size_t i = 0; !code && !found && a.kind == VALUE_LIST && i < a.list.count; i++) {
+        code = compare_one(m, op, a.list.items[i], b, &found, err);
+        found = !code && found != op.negated;
+    }
+    if (!code)
+        *ret = found;
     return code;
 }

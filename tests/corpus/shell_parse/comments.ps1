@@ -1,0 +1,4 @@
+﻿# a comment
+Get-Thing `
+  -Small <# inside
+ two lines #> | ft; Get-Thing # end

@@ -1,0 +1,1 @@
+'Beta','zeta' | Get-Thing -ea SilentlyContinue | Remove-Thing -ErrorAction Continue

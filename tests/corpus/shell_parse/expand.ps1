@@ -1,0 +1,1 @@
+Get-Thing | select Name,C* | ft -AutoSize; Get-Thing | select -ExpandProperty Tags

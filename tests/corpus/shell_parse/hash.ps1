@@ -1,0 +1,2 @@
+Show-Arguments -Name @{Add='x','y'; Remove=@('z'
+'w')} -Number:007 -Force:$false

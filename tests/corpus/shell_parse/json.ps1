@@ -1,0 +1,1 @@
+Get-Thing | ConvertTo-Json -AsArray -Depth 1

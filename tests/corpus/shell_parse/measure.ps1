@@ -1,0 +1,1 @@
+Get-Thing | measure Count -Sum -Average -Minimum -Maximum | ConvertTo-Json -Compress

@@ -1,0 +1,1 @@
+Get-Thing | where {$_.Name -eq "a

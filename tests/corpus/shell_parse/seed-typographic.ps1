@@ -1,0 +1,1 @@
+Get–ReceiveConnector “Receive Connector Name” | Add—ADPermission –User „NT AUTHORITY\ANONYMOUS LOGON”

@@ -1,0 +1,1 @@
+echo 'it''s' "a `"b`" ""c"" `$x`n" ‘q’ a`;b x'y z'
