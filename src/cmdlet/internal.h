@@ -87,9 +87,12 @@ enum err_code cmdlet_find_recipient(struct shell_call *call, struct value identi
 bool cmdlet_is_pattern(const struct value *v);
 
 /* ---- recipient.c: what mailboxes, contacts and groups have in common ---- */
-enum err_code recipient_preset_address(struct shell_call *call, struct record *r, struct err *err);
-/* Brings addresses into order and checks their domains and that they are free. */
-enum err_code recipient_check(struct shell_call *call, const struct record *old, struct record *r, struct err *err);
+extern const char *const recipient_keys[];
+/*
+ * Fills in name and primary address where they are not given, brings the addresses into order (the primary first)
+ * and checks that those which are new are in an accepted domain and free.
+ */
+enum err_code recipient_prepare(struct shell_call *call, const struct record *old, struct record *r,
+                                struct err *err);
 /* Takes a recipient that is gone out of groups and ACLs. */
 enum err_code recipient_removed(struct shell_call *call, const struct record *r, struct err *err);
-extern const char *const recipient_keys[];

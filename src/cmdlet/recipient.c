@@ -1,266 +1,265 @@
 /*
- * recipient.c: mailboxes, mail contacts, distribution groups and their members.
+ * recipient.c: addresses of mailboxes, contacts and groups.
  *
- * Invariants: every address lies in an accepted domain; EmailAddresses holds the primary address, first; the store
- * refuses an address that somebody else has.
+ * Invariants: EmailAddresses begins with PrimarySmtpAddress; an address belongs to one recipient, of whatever
+ * class; when it was given it lay in an accepted domain.
  */
 #include "cmdlet/internal.h"
+#include "mail/domain.h"
+
+const char *const recipient_keys[] = {"EmailAddresses", "UserPrincipalName", NULL};
+
+static const char *const classes[] = {"Mailbox", "MailContact", "DistributionGroup"};
+
+static struct span domain_of(struct span address)
+{
+    size_t at = span_rfind(address, '@');
+    return at == SIZE_MAX ? SPAN("") : span_from(address, at + 1);
+}
+
+static bool is_listed(const struct record *r, struct span address)
+{
+    const struct value *v = r ? record_get(r, SPAN("EmailAddresses")) : NULL;
+    for (size_t i = 0; v && v->kind == VALUE_LIST && i < v->list.count; i++)
+        if (span_ieq(v->list.items[i].s, address))
+            return true;
+    return r && span_ieq(record_string(r, SPAN("PrimarySmtpAddress")), address);
+}
+
+/* ---- accepted domains ---- */
+
+static enum err_code accepted_domains(struct shell_call *call, struct record ***ret, size_t *ret_count,
+                                      struct err *err)
+{
+    return object_store_list(cmdlet_context(call)->policy, SPAN("AcceptedDomain"), call->arena, ret, ret_count,
+                             err);
+}
 
 static enum err_code check_domain(struct shell_call *call, struct span address, struct err *err)
 {
     struct record **all;
-    size_t count, at = span_rfind(address, '@');
-    struct span domain = span_from(address, at == SIZE_MAX ? address.len : at + 1);
-    enum err_code code = cmdlet_all(call, cmdlet_context(call)->policy, "AcceptedDomain", &all, &count, err);
-    for (size_t i = 0; !code && i < count; i++) {
-        struct span name = record_string(all[i], SPAN("DomainName"));
-        if (span_ieq(name, domain) ||
-            (span_starts(name, SPAN("*.")) && span_iends(domain, span_from(name, 1)) && domain.len > name.len - 1))
+    size_t count = 0;
+    struct buf names;
+    struct span domain = domain_of(address);
+    enum err_code code = accepted_domains(call, &all, &count, err);
+    for (size_t i = 0; code == ERR_NONE && i < count; i++)
+        if (domain_pattern_matches(record_string(all[i], SPAN("DomainName")), domain))
             return ERR_NONE;
-    }
-    return code ? code
-                : err_set(err, ERR_INVALID,
-                          "%.*s is not in an accepted domain; make one first: New-AcceptedDomain -Name %.*s "
-                          "-DomainName %.*s",
-                          SPAN_ARG(address), SPAN_ARG(domain), SPAN_ARG(domain));
+    if (code)
+        return code;
+    buf_init(&names, 512);
+    for (size_t i = 0; i < count && i < 4; i++)
+        buf_addf(&names, "%s%.*s", i ? ", " : "",
+                 SPAN_ARG(span_head(record_string(all[i], SPAN("DomainName")), 60)));
+    struct span list = buf_span(&names), shown = span_head(domain, 80);
+    err_set(err, ERR_INVALID,
+            "%s: \"%.*s\": %.*s is not an accepted domain; first New-AcceptedDomain -Name %.*s -DomainName %.*s, "
+            "or use one "
+            "of: %.*s",
+            call->command->name, SPAN_ARG(span_head(address, 80)), SPAN_ARG(shown), SPAN_ARG(shown),
+            SPAN_ARG(shown), SPAN_ARG(list));
+    buf_done(&names);
+    return ERR_INVALID;
 }
 
-/* EmailAddresses: the primary first, then the others, each in an accepted domain. */
-static enum err_code settle_addresses(struct shell_call *call, const struct record *old, struct record *r,
-                                      struct err *err)
+static enum err_code default_domain(struct shell_call *call, struct span *ret, struct err *err)
 {
-    struct span primary = record_string(r, SPAN("PrimarySmtpAddress")),
-                before = old ? record_string(old, SPAN("PrimarySmtpAddress")) : SPAN("");
-    const struct value *list = record_get(r, SPAN("EmailAddresses"));
-    size_t n = list && list->kind == VALUE_LIST ? list->list.count : 0, out = 1;
-    struct value *items = ARENA_ARRAY(call->arena, n + 1, struct value);
-    if (!items)
-        return cmdlet_no_memory(err);
-    items[0] = value_string(primary);
-    for (size_t i = 0; i < n; i++) {
-        struct span s = list->list.items[i].s;
-        bool replaced = before.len && !span_ieq(before, primary) && span_ieq(s, before) &&
-                        !cmdlet_argument(call, "EmailAddresses");
-        if (!span_ieq(s, primary) && !replaced)
-            items[out++] = list->list.items[i];
-    }
+    struct record **all;
+    size_t count = 0;
+    enum err_code code = accepted_domains(call, &all, &count, err);
+    *ret = SPAN("");
+    for (size_t i = 0; code == ERR_NONE && i < count; i++)
+        if (record_bool(all[i], SPAN("Default"), false))
+            *ret = record_string(all[i], SPAN("DomainName"));
+    return code;
+}
+
+/* ---- uniqueness ---- */
+
+static enum err_code check_free_in(struct shell_call *call, const struct record *r, const char *class_name,
+                                   struct span property, struct span address, struct err *err)
+{
+    struct record **found;
+    size_t count = 0;
+    enum err_code code = object_store_find(cmdlet_context(call)->recipients, span_of(class_name), property, address,
+                                           call->arena, &found, &count, err);
+    for (size_t i = 0; code == ERR_NONE && i < count; i++)
+        if (!span_ieq(record_string(found[i], SPAN("Guid")), record_string(r, SPAN("Guid"))))
+            code = err_set(err, ERR_EXISTS,
+                           "%s: the address %.*s belongs to the %s \"%.*s\"; choose another, or take it away "
+                           "there",
+                           call->command->name, SPAN_ARG(span_head(address, 100)),
+                           schema_class(span_of(class_name))->label,
+                           SPAN_ARG(span_head(record_string(found[i], SPAN("Name")), 64)));
+    return code;
+}
+
+/* Addresses and UserPrincipalNames share one space, since both name a user who logs on. */
+static enum err_code check_free(struct shell_call *call, const struct record *r, struct span address,
+                                struct err *err)
+{
     enum err_code code = ERR_NONE;
-    for (size_t i = 0; !code && i < out; i++)
-        code = check_domain(call, items[i].s, err);
-    if (!code && !record_set(r, SPAN("EmailAddresses"), value_list(items, out)))
-        code = cmdlet_no_memory(err);
-    return code;
+    for (size_t i = 0; code == ERR_NONE && i < ARRAY_LEN(classes); i++)
+        code = check_free_in(call, r, classes[i], SPAN("EmailAddresses"), address, err);
+    return code ? code : check_free_in(call, r, "Mailbox", SPAN("UserPrincipalName"), address, err);
 }
 
-static const struct shell_parameter mailbox_parameters[] = {
-    {"Password", NULL, 0, "<String>", "The password."},
-    {"PasswordFile", NULL, 0, "<File>", "A file whose first line is the password; read with your own rights."},
-    {"Alias", NULL, PARAMETER_HIDDEN, NULL, NULL},
-    {"Database", NULL, PARAMETER_HIDDEN, NULL, NULL},
-};
+/* ---- the primary address ---- */
 
-/* The password given in any way; ptr NULL: none was. */
-static enum err_code find_password(struct shell_call *call, bool needed, struct span *ret, struct err *err)
+/* Exchange marks the primary one of several addresses with an upper-case "SMTP:". */
+static struct span marked_primary(const struct value *given)
 {
-    const struct value *given = cmdlet_argument(call, "Password"), *file = cmdlet_argument(call, "PasswordFile");
-    *ret = (struct span){NULL, 0};
-    if (given && file)
-        return err_set(err, ERR_INVALID, "%s: -Password and -PasswordFile exclude each other", call->command->name);
-    if (given && given->kind != VALUE_STRING)
-        return err_set(err, ERR_INVALID, "-Password takes one text");
-    if (given)
-        *ret = given->s;
-    if (!given && (file || needed)) {
-        struct span text = file && file->kind == VALUE_STRING
-                               ? file->s
-                               : arena_printf(call->arena, "Password for the new mailbox");
-        enum err_code code =
-            call->host->ask(call->host, file ? SHELL_ASK_FILE : SHELL_ASK_SECRET, text, call->arena, ret, err);
-        if (code == ERR_UNAVAILABLE && !err->text[0])
-            err_set(err, code, "%s: a password is needed: -Password 'text', or -PasswordFile FILE",
-                    call->command->name);
-        if (code)
-            return code;
-        *ret = span_head(*ret, span_find(*ret, '\n'));
-        if (ret->len && ret->ptr[ret->len - 1] == '\r')
-            ret->len--;
-    }
-    if (ret->ptr && (ret->len == 0 || ret->len > 1024))
-        return err_set(err, ERR_INVALID, "the password must have 1 to 1024 octets");
+    bool list = given && given->kind == VALUE_LIST;
+    const struct value *items = list ? given->list.items : given;
+    for (size_t i = 0; given && i < (list ? given->list.count : 1); i++)
+        if (items[i].kind == VALUE_STRING && span_starts(items[i].s, SPAN("SMTP:")))
+            return items[i].s;
+    return SPAN("");
+}
+
+static enum err_code set_primary(struct shell_call *call, struct record *r, struct span address, struct err *err)
+{
+    struct value v;
+    const struct schema_property *p = schema_property(schema_class(r->type), SPAN("PrimarySmtpAddress"));
+    enum err_code code = cmdlet_parse(call, p, value_string(address), NULL, &v, err);
+    return code ? code : cmdlet_set(r, "PrimarySmtpAddress", v, err);
+}
+
+/* For a new recipient without PrimarySmtpAddress: from whatever says it best. */
+static enum err_code find_primary(struct shell_call *call, struct record *r, struct err *err)
+{
+    const struct value *given = cmdlet_argument(call, "EmailAddresses"),
+                       *all = record_get(r, SPAN("EmailAddresses"));
+    struct span name = record_string(r, SPAN("Name")), principal = record_string(r, SPAN("UserPrincipalName")),
+                domain;
+    struct span marked = marked_primary(given);
+    if (marked.len)
+        return set_primary(call, r, marked, err);
+    if (all && all->kind == VALUE_LIST && all->list.count)
+        return set_primary(call, r, all->list.items[0].s, err);
+    if (principal.len)
+        return set_primary(call, r, principal, err);
+    if (span_find(name, '@') != SIZE_MAX)
+        return set_primary(call, r, name, err);
+    enum err_code code = default_domain(call, &domain, err);
+    if (code)
+        return code;
+    struct span made = arena_printf(call->arena, "%.*s@%.*s", SPAN_ARG(name), SPAN_ARG(domain));
+    struct err ignored;
+    if (!name.len || !domain.len || set_primary(call, r, made, &ignored) != ERR_NONE)
+        return err_set(err, ERR_INVALID, "%s: -PrimarySmtpAddress must be given", call->command->name);
     return ERR_NONE;
 }
 
-static enum err_code prepare_mailbox(struct shell_call *call, const struct record *old, struct record *r,
-                                     struct err *err)
+static enum err_code choose_primary(struct shell_call *call, const struct record *old, struct record *r,
+                                    struct err *err)
 {
-    struct span primary = record_string(r, SPAN("PrimarySmtpAddress")),
-                upn = record_string(r, SPAN("UserPrincipalName")), password;
-    if (!primary.len && upn.len)
-        primary = upn;
+    const struct value *given = cmdlet_argument(call, "EmailAddresses");
+    struct span marked = marked_primary(given), primary = record_string(r, SPAN("PrimarySmtpAddress"));
     if (!primary.len)
-        return err_set(err, ERR_INVALID,
-                       "New-Mailbox: -PrimarySmtpAddress must be given, such as alice@example.com");
-    if (!record_string(r, SPAN("Name")).len &&
-        !record_set(r, SPAN("Name"), value_string(span_head(primary, span_rfind(primary, '@')))))
-        return cmdlet_no_memory(err);
-    if (!record_set(r, SPAN("PrimarySmtpAddress"), value_string(primary)))
-        return cmdlet_no_memory(err);
-    enum err_code code = schema_complete(&class_mailbox, r, err);
-    if (!code)
-        code = settle_addresses(call, old, r, err);
-    if (!code)
-        code = find_password(call, !old && !call->what_if, &password, err);
-    if (!code && password.ptr &&
-        !record_set(r, SPAN("Password"), (struct value){.kind = VALUE_SECRET, .s = password}))
-        code = cmdlet_no_memory(err);
-    return code;
-}
-
-static enum err_code prepare_contact(struct shell_call *call, const struct record *old, struct record *r,
-                                     struct err *err)
-{
-    enum err_code code = schema_complete(&class_mail_contact, r, err);
-    return code ? code : settle_addresses(call, old, r, err);
-}
-
-static enum err_code prepare_group(struct shell_call *call, const struct record *old, struct record *r,
-                                   struct err *err)
-{
-    enum err_code code = schema_complete(&class_distribution_group, r, err);
-    return code ? code : settle_addresses(call, old, r, err);
-}
-
-const struct noun noun_mailbox = {.class = &class_mailbox,
-                                  .recipients = true,
-                                  .extra = mailbox_parameters,
-                                  .extra_count = ARRAY_LEN(mailbox_parameters),
-                                  .prepare = prepare_mailbox};
-const struct noun noun_mail_contact = {
-    .class = &class_mail_contact, .recipients = true, .prepare = prepare_contact};
-const struct noun noun_distribution_group = {
-    .class = &class_distribution_group, .recipients = true, .prepare = prepare_group};
-
-/* ---- members ---- */
-
-static const struct shell_parameter member_parameters[] = {
-    {"Identity", NULL, PARAMETER_POSITION_0 | PARAMETER_PIPELINE | PARAMETER_REQUIRED, "<Group>",
-     "The distribution group."},
-    {"Member", NULL, PARAMETER_POSITION_1, "<Recipient>", "A mailbox, contact or group."},
-};
-
-struct membership {
-    struct record *group, *member;
-    struct value members;
-    size_t at; /* of the member in the list; its length when it is not there */
-};
-
-static enum err_code read_membership(struct shell_call *call, struct membership *m, struct err *err)
-{
-    struct span name = record_string(call->arguments, SPAN("Member"));
-    enum err_code code = cmdlet_target(call, &noun_distribution_group, &m->group, err);
-    if (!code && !name.len)
-        return err_set(err, ERR_INVALID, "%s: -Member must be given", call->command->name);
-    if (!code)
-        code = cmdlet_find_recipient(call, name, &m->member, err);
-    if (code)
-        return code;
-    const struct value *v = record_get(m->group, SPAN("Members"));
-    m->members = v && v->kind == VALUE_LIST ? *v : value_list(NULL, 0);
-    m->at = 0;
-    while (m->at < m->members.list.count &&
-           !span_ieq(m->members.list.items[m->at].s, record_string(m->member, SPAN("Guid"))))
-        m->at++;
+        return find_primary(call, r, err);
+    if (cmdlet_argument(call, "PrimarySmtpAddress"))
+        return ERR_NONE;
+    if (marked.len)
+        return set_primary(call, r, marked, err);
+    const struct value *all = record_get(r, SPAN("EmailAddresses"));
+    bool kept = false;
+    for (size_t i = 0; all && all->kind == VALUE_LIST && i < all->list.count; i++)
+        kept = kept || span_ieq(all->list.items[i].s, primary);
+    if (old && given && given->kind == VALUE_RECORD && !kept)
+        return err_set(
+            err, ERR_CONFLICT,
+            "%s -EmailAddresses: %.*s is the primary address and cannot be taken away; first give another with "
+            "-PrimarySmtpAddress",
+            call->command->name, SPAN_ARG(primary));
     return ERR_NONE;
 }
 
-static enum err_code store_members(struct shell_call *call, struct membership *m, const struct value *items,
-                                   size_t count, struct err *err)
+static enum err_code order_addresses(struct shell_call *call, struct record *r, struct err *err)
 {
-    if (call->what_if)
-        return ERR_NONE;
-    if (!record_set(m->group, SPAN("Members"), value_list(items, count)))
-        return cmdlet_no_memory(err);
-    return object_store_put(cmdlet_context(call)->recipients, m->group, err);
-}
-
-static enum err_code add_member(struct shell_call *call, struct err *err)
-{
-    struct membership m;
-    enum err_code code = read_membership(call, &m, err);
-    if (code)
-        return code;
-    if (span_ieq(record_string(m.group, SPAN("Guid")), record_string(m.member, SPAN("Guid"))))
-        return err_set(err, ERR_INVALID, "a group cannot be its own member");
-    if (m.at < m.members.list.count)
-        return err_set(err, ERR_EXISTS, "%.*s is a member of %.*s already",
-                       SPAN_ARG(record_string(m.member, SPAN("Name"))),
-                       SPAN_ARG(record_string(m.group, SPAN("Name"))));
-    struct value *items = ARENA_ARRAY(call->arena, m.at + 1, struct value);
+    const struct value *all = record_get(r, SPAN("EmailAddresses"));
+    size_t count = all && all->kind == VALUE_LIST ? all->list.count : 0, n = 0;
+    struct span primary = record_string(r, SPAN("PrimarySmtpAddress"));
+    struct value *items = ARENA_ARRAY(call->arena, count + 1, struct value);
     if (!items)
         return cmdlet_no_memory(err);
-    for (size_t i = 0; i < m.at; i++)
-        items[i] = m.members.list.items[i];
-    items[m.at] = value_string(record_string(m.member, SPAN("Guid")));
-    return store_members(call, &m, items, m.at + 1, err);
+    items[n++] = value_string(primary);
+    for (size_t i = 0; i < count; i++)
+        if (!span_ieq(all->list.items[i].s, primary))
+            items[n++] = all->list.items[i];
+    return cmdlet_set(r, "EmailAddresses", value_list(items, n), err);
 }
 
-static enum err_code remove_member(struct shell_call *call, struct err *err)
+static enum err_code check_addresses(struct shell_call *call, const struct record *old, const struct record *r,
+                                     struct err *err)
 {
-    struct membership m;
-    enum err_code code = read_membership(call, &m, err);
-    if (code)
-        return code;
-    size_t n = m.members.list.count, out = 0;
-    if (m.at == n)
-        return err_set(err, ERR_NOT_FOUND, "%.*s is no member of %.*s",
-                       SPAN_ARG(record_string(m.member, SPAN("Name"))),
-                       SPAN_ARG(record_string(m.group, SPAN("Name"))));
-    struct value *items = ARENA_ARRAY(call->arena, n, struct value);
-    for (size_t i = 0; items && i < n; i++)
-        if (i != m.at)
-            items[out++] = m.members.list.items[i];
-    return items ? store_members(call, &m, items, out, err) : cmdlet_no_memory(err);
+    const struct value *all = record_get(r, SPAN("EmailAddresses"));
+    enum err_code code = ERR_NONE;
+    for (size_t i = 0; code == ERR_NONE && i < all->list.count; i++) {
+        struct span address = all->list.items[i].s;
+        if (is_listed(old, address))
+            continue;
+        code = check_domain(call, address, err);
+        if (code == ERR_NONE)
+            code = check_free(call, r, address, err);
+    }
+    struct span principal = record_string(r, SPAN("UserPrincipalName"));
+    bool same = old && span_ieq(record_string(old, SPAN("UserPrincipalName")), principal);
+    return code || !principal.len || same ? code : check_free(call, r, principal, err);
 }
 
-static enum err_code get_members(struct shell_call *call, struct err *err)
+enum err_code recipient_prepare(struct shell_call *call, const struct record *old, struct record *r,
+                                struct err *err)
 {
-    static const struct noun *const kinds[] = {&noun_mailbox, &noun_mail_contact, &noun_distribution_group};
-    struct record *group;
-    enum err_code code = cmdlet_target(call, &noun_distribution_group, &group, err);
-    const struct value *members = code ? NULL : record_get(group, SPAN("Members"));
-    for (size_t k = 0; !code && k < ARRAY_LEN(kinds); k++) {
-        struct record **all;
-        size_t count;
-        code = cmdlet_all(call, cmdlet_context(call)->recipients, kinds[k]->class->name, &all, &count, err);
-        for (size_t i = 0; !code && i < count; i++)
-            for (size_t m = 0; members && members->kind == VALUE_LIST && m < members->list.count; m++)
-                if (span_ieq(members->list.items[m].s, record_string(all[i], SPAN("Guid")))) {
-                    struct record *view = schema_view(kinds[k]->class, all[i], call->arena);
-                    if (!view)
-                        return cmdlet_no_memory(err);
-                    call->emit(call, value_record(view));
-                }
+    enum err_code code = choose_primary(call, old, r, err);
+    if (code == ERR_NONE)
+        code = order_addresses(call, r, err);
+    struct span primary = record_string(r, SPAN("PrimarySmtpAddress"));
+    if (code == ERR_NONE && !record_string(r, SPAN("Name")).len)
+        code = cmdlet_set(r, "Name", value_string(span_head(primary, span_rfind(primary, '@'))), err);
+    return code ? code : check_addresses(call, old, r, err);
+}
+
+/* ---- removal ---- */
+
+static enum err_code leave_groups(struct shell_call *call, struct span guid, struct err *err)
+{
+    struct record **groups;
+    size_t count = 0;
+    struct object_store *s = cmdlet_context(call)->recipients;
+    enum err_code code =
+        object_store_find(s, SPAN("DistributionGroup"), SPAN("Members"), guid, call->arena, &groups, &count, err);
+    for (size_t i = 0; code == ERR_NONE && i < count; i++) {
+        const struct value *members = record_get(groups[i], SPAN("Members"));
+        struct value *kept = ARENA_ARRAY(call->arena, members->list.count, struct value);
+        size_t n = 0;
+        for (size_t k = 0; kept && k < members->list.count; k++)
+            if (!span_ieq(members->list.items[k].s, guid))
+                kept[n++] = members->list.items[k];
+        code = kept ? cmdlet_set(groups[i], "Members", value_list(kept, n), err) : cmdlet_no_memory(err);
+        if (code == ERR_NONE)
+            code = object_store_put(s, groups[i], err);
     }
     return code;
 }
 
-const struct shell_command member_commands[3] = {
-    {.name = "Add-DistributionGroupMember",
-     .parameters = member_parameters,
-     .parameter_count = 2,
-     .synopsis = "Adds a recipient to a group.",
-     .changes = true,
-     .run = add_member},
-    {.name = "Get-DistributionGroupMember",
-     .parameters = member_parameters,
-     .parameter_count = 1,
-     .synopsis = "Shows the members of a group.",
-     .run = get_members},
-    {.name = "Remove-DistributionGroupMember",
-     .parameters = member_parameters,
-     .parameter_count = 2,
-     .synopsis = "Removes a recipient from a group.",
-     .changes = true,
-     .confirms = true,
-     .run = remove_member},
-};
+static enum err_code leave_acls(struct shell_call *call, const struct record *r, struct err *err)
+{
+    struct record **entries;
+    size_t count = 0;
+    struct object_store *s = cmdlet_context(call)->policy;
+    bool group = span_ieq(r->type, SPAN("DistributionGroup"));
+    struct span user =
+        arena_printf(call->arena, "%s:%.*s", group ? "group" : "user", SPAN_ARG(record_string(r, SPAN("Guid"))));
+    enum err_code code =
+        object_store_find(s, SPAN("ADPermission"), SPAN("User"), user, call->arena, &entries, &count, err);
+    for (size_t i = 0; code == ERR_NONE && i < count; i++)
+        code = object_store_remove(s, SPAN("ADPermission"), record_string(entries[i], SPAN("Guid")), err);
+    return code;
+}
+
+enum err_code recipient_removed(struct shell_call *call, const struct record *r, struct err *err)
+{
+    enum err_code code = leave_groups(call, record_string(r, SPAN("Guid")), err);
+    return code ? code : leave_acls(call, r, err);
+}

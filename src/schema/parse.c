@@ -30,8 +30,9 @@ static const char *const forms[SCHEMA_TYPES] = {
     [SCHEMA_ADDRESS] = "an address such as alice@example.com",
     [SCHEMA_BINDING] = "an address with its port such as 0.0.0.0:25 or [::]:25",
     [SCHEMA_RANGE] = "an address, range or network such as 192.0.2.1, 192.0.2.1-192.0.2.9 or 192.0.2.0/24",
-    [SCHEMA_ADDRESS_SPACE] = "a domain such as example.com, *.example.com or *, with a cost from 1 to 100 behind a "
-                             "semicolon where it matters",
+    [SCHEMA_ADDRESS_SPACE] =
+        ("a domain such as example.com, *.example.com or *, with a cost from 1 to 100 behind a "
+         "semicolon where it matters"),
     [SCHEMA_HOST] = "a host name or an IP address",
     [SCHEMA_SECRET] = "a password",
 };
