@@ -4,6 +4,7 @@
  */
 #include "cmdlet/acl.h"
 #include "cmdlet/internal.h"
+#include "cmdlet/permission.h"
 
 enum { ADD, GET, REMOVE };
 
@@ -60,108 +61,10 @@ static enum err_code target(struct shell_call *call, struct record **ret, struct
                 : acl_load(ret_acl, cmdlet_context(call), call->arena, record_string(*ret, SPAN("Guid")), err);
 }
 
-/* ---- the principal ---- */
-
-struct user {
-    struct span stored, name;
-};
-
-static enum err_code find_user(struct shell_call *call, struct value given, struct user *ret, struct err *err)
-{
-    struct record *r;
-    const struct noun *kind;
-    struct span text = given.kind == VALUE_STRING ? given.s : SPAN(""), guid;
-    enum principal p = text.len ? principal_parse(text, &guid) : PRINCIPAL_KINDS;
-    if (p < PRINCIPAL_WELL_KNOWN) {
-        *ret = (struct user){principal_name(p), principal_name(p)};
-        return ERR_NONE;
-    }
-    /* "user:GUID" is how entries are stored; people give names. */
-    struct value identity = p < PRINCIPAL_KINDS ? value_string(guid) : given;
-    if (given.kind != VALUE_STRING && given.kind != VALUE_RECORD)
-        return err_set(err, ERR_INVALID, "%s -User: a name is expected", call->command->name);
-    enum err_code code = cmdlet_find_recipient(call, identity, &r, &kind, err);
-    if (code == ERR_NOT_FOUND)
-        return err_set(err, ERR_NOT_FOUND,
-                       "%s -User: \"%.*s\" is no mailbox or group and no well-known principal; such are \"NT "
-                       "AUTHORITY\\ANONYMOUS LOGON\", \"NT AUTHORITY\\Authenticated Users\", Everyone, \"MS "
-                       "Exchange\\Partner Servers\"",
-                       call->command->name, SPAN_ARG(span_head(text, 80)));
-    if (code)
-        return code;
-    if (kind == &noun_mail_contact)
-        return err_set(err, ERR_INVALID,
-                       "%s -User: \"%.*s\" is a mail contact, which cannot log on; give a mailbox or a group",
-                       call->command->name, SPAN_ARG(record_string(r, SPAN("Name"))));
-    ret->stored = arena_printf(call->arena, "%s:%.*s", kind == &noun_mailbox ? "user" : "group",
-                               SPAN_ARG(record_string(r, SPAN("Guid"))));
-    ret->name = record_string(r, SPAN("Name"));
-    return ret->stored.ptr ? ERR_NONE : cmdlet_no_memory(err);
-}
-
-/* ---- the rights ---- */
-
-static enum err_code unknown_right(struct shell_call *call, struct span given, bool send_side, struct err *err)
-{
-    struct buf b;
-    buf_init(&b, 1024);
-    for (unsigned r = 0; r < RIGHT_COUNT; r++)
-        if (right_info((enum right)r)->send_side == send_side)
-            buf_addf(&b, "%s%.*s", b.len ? ", " : "", SPAN_ARG(right_info((enum right)r)->name));
-    struct span names = buf_span(&b);
-    err_set(err, ERR_INVALID, "%s -ExtendedRights: \"%.*s\" is not a right of a %s connector; there are %.*s",
-            call->command->name, SPAN_ARG(span_head(given, 60)), send_side ? "send" : "receive", SPAN_ARG(names));
-    buf_done(&b);
-    return ERR_INVALID;
-}
-
-static enum err_code add_right(struct shell_call *call, struct span name, bool send_side, unsigned *rights,
-                               struct err *err)
-{
-    enum right r = right_from_name(name);
-    if (r == RIGHT_COUNT || right_info(r)->send_side != send_side)
-        return unknown_right(call, name, send_side, err);
-    *rights |= RIGHT_BIT(r);
-    return ERR_NONE;
-}
-
-/* -ExtendedRights as a set of RIGHT_BIT. */
-static enum err_code rights_given(struct shell_call *call, bool send_side, unsigned *ret, struct err *err)
-{
-    const struct value *given = cmdlet_argument(call, "ExtendedRights");
-    bool list = given && given->kind == VALUE_LIST;
-    enum err_code code = ERR_NONE;
-    *ret = 0;
-    for (size_t i = 0; given && code == ERR_NONE && i < (list ? given->list.count : 1); i++) {
-        struct value v = list ? given->list.items[i] : *given;
-        struct span rest = v.kind == VALUE_STRING ? v.s : SPAN("?"), part;
-        while (code == ERR_NONE && span_split(&rest, ',', &part))
-            code = add_right(call, span_trim(part), send_side, ret, err);
-    }
-    return code;
-}
-
-/* -AccessRights: Exchange has many, of which connectors use one. */
-static enum err_code check_access_rights(struct shell_call *call, struct err *err)
-{
-    const struct value *given = cmdlet_argument(call, "AccessRights");
-    bool list = given && given->kind == VALUE_LIST;
-    for (size_t i = 0; given && i < (list ? given->list.count : 1); i++) {
-        struct value v = list ? given->list.items[i] : *given;
-        if (v.kind != VALUE_STRING || !span_ieq(v.s, SPAN("ExtendedRight")))
-            return err_set(
-                err, ERR_INVALID,
-                "%s -AccessRights: only ExtendedRight has a meaning here; leave -AccessRights out, and give "
-                "-ExtendedRights",
-                call->command->name);
-    }
-    return ERR_NONE;
-}
-
 /* ---- Add ---- */
 
-static enum err_code add_rights(struct shell_call *call, struct acl *acl, const struct user *user, unsigned rights,
-                                const struct record *connector, struct err *err)
+static enum err_code add_rights(struct shell_call *call, struct acl *acl, const struct permission_user *user,
+                                unsigned rights, const struct record *connector, struct err *err)
 {
     bool deny = cmdlet_switch(call, "Deny");
     for (unsigned r = 0; r < RIGHT_COUNT; r++) {
@@ -199,7 +102,7 @@ static struct record *view(struct shell_call *call, const struct record *connect
         struct value value;
     } fields[] = {
         {"Identity", value_string(identity)},
-        {"User", value_string(record_string(entry, SPAN("UserName")))},
+        {"User", value_string(permission_user_name(call, entry))},
         {"ExtendedRights", value_list(right, 1)},
         {"Deny", value_bool(record_bool(entry, SPAN("Deny"), false))},
         {"IsInherited", value_bool(false)},
@@ -232,19 +135,19 @@ static enum err_code run_add(struct shell_call *call, struct err *err)
 {
     struct record *connector;
     struct acl acl;
-    struct user user;
+    struct permission_user user;
     unsigned rights;
     const struct value *who = cmdlet_argument(call, "User");
     enum err_code code = target(call, &connector, &acl, err);
     bool send_side = code == ERR_NONE && span_ieq(connector->type, SPAN("SendConnector"));
     if (code == ERR_NONE)
-        code = check_access_rights(call, err);
+        code = permission_check_access_rights(call, err);
     if (code == ERR_NONE)
-        code = rights_given(call, send_side, &rights, err);
+        code = permission_rights(call, send_side, &rights, err);
     if (code == ERR_NONE && (!who || !rights))
         code = err_set(err, ERR_INVALID, "Add-ADPermission: %s must be given", who ? "-ExtendedRights" : "-User");
     if (code == ERR_NONE)
-        code = find_user(call, *who, &user, err);
+        code = permission_find_user(call, *who, &user, err);
     if (code == ERR_NONE)
         code = add_rights(call, &acl, &user, rights, connector, err);
     if (code == ERR_NONE && !send_side && !cmdlet_switch(call, "Force"))
@@ -265,11 +168,11 @@ static enum err_code run_get(struct shell_call *call, struct err *err)
 {
     struct record *connector;
     struct acl acl;
-    struct user user = {0};
+    struct permission_user user = {0};
     const struct value *who = cmdlet_argument(call, "User");
     enum err_code code = target(call, &connector, &acl, err);
     if (code == ERR_NONE && who)
-        code = find_user(call, *who, &user, err);
+        code = permission_find_user(call, *who, &user, err);
     for (size_t i = 0; code == ERR_NONE && i < acl.count; i++) {
         if (who && !span_ieq(record_string(acl.items[i].record, SPAN("User")), user.stored))
             continue;
@@ -295,7 +198,7 @@ static enum err_code remove_entry(struct shell_call *call, const struct record *
     return code == ERR_NOT_FOUND ? err_set(err, code, "Remove-ADPermission: the entry is gone already") : code;
 }
 
-static enum err_code mark_removed(struct shell_call *call, struct acl *acl, const struct user *user,
+static enum err_code mark_removed(struct shell_call *call, struct acl *acl, const struct permission_user *user,
                                   unsigned rights, const struct record *connector, struct err *err)
 {
     bool deny = cmdlet_switch(call, "Deny");
@@ -322,21 +225,21 @@ static enum err_code run_remove(struct shell_call *call, struct err *err)
     const struct value *identity = cmdlet_argument(call, "Identity"), *who = cmdlet_argument(call, "User");
     struct record *connector;
     struct acl acl;
-    struct user user;
+    struct permission_user user;
     unsigned rights;
     identity = identity ? identity : call->input;
     if (identity && identity->kind == VALUE_RECORD && span_ieq(identity->record->type, SPAN("ADPermission")))
         return remove_entry(call, identity->record, err);
     enum err_code code = target(call, &connector, &acl, err);
     if (code == ERR_NONE)
-        code = check_access_rights(call, err);
+        code = permission_check_access_rights(call, err);
     if (code == ERR_NONE)
-        code = rights_given(call, span_ieq(connector->type, SPAN("SendConnector")), &rights, err);
+        code = permission_rights(call, span_ieq(connector->type, SPAN("SendConnector")), &rights, err);
     if (code == ERR_NONE && (!who || !rights))
         code =
             err_set(err, ERR_INVALID, "Remove-ADPermission: %s must be given", who ? "-ExtendedRights" : "-User");
     if (code == ERR_NONE)
-        code = find_user(call, *who, &user, err);
+        code = permission_find_user(call, *who, &user, err);
     return code ? code : mark_removed(call, &acl, &user, rights, connector, err);
 }
 

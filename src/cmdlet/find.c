@@ -16,6 +16,17 @@ static bool is_this_server(const struct cmdlet_context *c, struct span name)
     return span_ieq(name, c->host) || span_ieq(name, span_head(c->host, span_find(c->host, '.')));
 }
 
+enum err_code cmdlet_check_server(struct shell_call *call, struct err *err)
+{
+    const struct value *given = cmdlet_argument(call, "Server");
+    struct cmdlet_context *c = cmdlet_context(call);
+    struct span name = given && given->kind == VALUE_STRING ? given->s : SPAN("");
+    if (!given || is_this_server(c, name))
+        return ERR_NONE;
+    return err_set(err, ERR_NOT_FOUND, "%s -Server: \"%.*s\" is not this server, which is %.*s",
+                   call->command->name, SPAN_ARG(span_head(name, 100)), SPAN_ARG(c->host));
+}
+
 static enum err_code by_property(struct shell_call *call, const struct noun *n, struct span property,
                                  struct span text, struct record **ret, struct err *err)
 {
@@ -74,8 +85,8 @@ static enum err_code identity_text(struct shell_call *call, const struct noun *n
     if (v.kind == VALUE_RECORD) {
         bool member = span_ieq(record_string(v.record, SPAN("RecipientType")), span_of(n->class->name));
         if (!span_ieq(v.record->type, span_of(n->class->name)) && !member)
-            return err_set(err, ERR_INVALID, "%s: a %s is expected, not a %.*s", call->command->name,
-                           n->class->label, SPAN_ARG(v.record->type));
+            return err_set(err, ERR_INVALID, "%s: a %s is expected, not an object of the type %.*s",
+                           call->command->name, n->class->label, SPAN_ARG(v.record->type));
         text = record_string(v.record, SPAN("Guid"));
         if (!text.len) /* what Select-Object has left of it */
             text = record_string(v.record, SPAN("Name"));

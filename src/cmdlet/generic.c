@@ -113,7 +113,9 @@ enum err_code cmdlet_run_new(struct shell_call *call, struct err *err)
     struct record *r = cmdlet_new_record(c, n->class, call->arena);
     if (!r)
         return cmdlet_no_memory(err);
-    enum err_code code = n->preset ? n->preset(call, r, err) : ERR_NONE;
+    enum err_code code = cmdlet_check_server(call, err);
+    if (code == ERR_NONE && n->preset)
+        code = n->preset(call, r, err);
     if (code == ERR_NONE)
         code = apply(call, true, r, err);
     if (code == ERR_NONE)
@@ -185,11 +187,14 @@ enum err_code cmdlet_run_get(struct shell_call *call, struct err *err)
     struct record **all, *one;
     size_t count, limit;
     identity = identity ? identity : call->input;
+    enum err_code code = cmdlet_check_server(call, err);
+    if (code)
+        return code;
     if (n->singleton || (identity && !cmdlet_is_pattern(identity))) {
-        enum err_code code = cmdlet_target(call, n, &one, err);
+        code = cmdlet_target(call, n, &one, err);
         return code ? code : emit(call, one, err);
     }
-    enum err_code code = result_size(call, &limit, err);
+    code = result_size(call, &limit, err);
     if (code == ERR_NONE)
         code = object_store_list(cmdlet_store(cmdlet_context(call), n), span_of(n->class->name), call->arena, &all,
                                  &count, err);

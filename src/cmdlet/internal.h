@@ -83,6 +83,8 @@ enum err_code cmdlet_target(struct shell_call *call, const struct noun *n, struc
 /* A mailbox, contact or group by name, address or Guid; *ret_noun tells which. */
 enum err_code cmdlet_find_recipient(struct shell_call *call, struct value identity, struct record **ret,
                                     const struct noun **ret_noun, struct err *err);
+/* ERR_NOT_FOUND when -Server is given and names another server. */
+enum err_code cmdlet_check_server(struct shell_call *call, struct err *err);
 /* True for text with * or ?. */
 bool cmdlet_is_pattern(const struct value *v);
 

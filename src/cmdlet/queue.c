@@ -105,7 +105,9 @@ static enum err_code read_query(struct shell_call *call, struct query *q, struct
                                                 .max = INT64_MAX};
     const struct value *filter = cmdlet_argument(call, "Filter"), *limit = cmdlet_argument(call, "ResultSize");
     struct value n = value_int(RESULT_SIZE);
-    enum err_code code = limit ? cmdlet_parse(call, &size, *limit, NULL, &n, err) : ERR_NONE;
+    enum err_code code = cmdlet_check_server(call, err);
+    if (code == ERR_NONE && limit)
+        code = cmdlet_parse(call, &size, *limit, NULL, &n, err);
     q->limit = n.kind == VALUE_UNLIMITED ? SIZE_MAX : (size_t)n.i;
     q->recipients = cmdlet_switch(call, "IncludeRecipientInfo");
     if (code == ERR_NONE && filter && filter->kind != VALUE_STRING)

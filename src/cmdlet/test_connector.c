@@ -41,6 +41,8 @@ static void test_defaults(void **state UNUSED)
          .has = {"\"Name\":\"mail.example.com\"", "\"Role\":\"Hub\"",
                  "\"TransientFailureRetryInterval\":\"00:05:00\""}},
         {"config", "Get-TransportConfig | ConvertTo-Json -Compress", .has = {"\"MaxRecipientEnvelopeLimit\":5000"}},
+        {"of this server", "Get-ReceiveConnector -Server MAIL | Measure-Object | fl Count", .has = {"3"}},
+        {"of another", "Get-ReceiveConnector -Server other", ERR_NOT_FOUND, .has = {"other", "mail.example.com"}},
         {"no send connector", "Get-SendConnector | ConvertTo-Json -AsArray", .has = {"[]"}},
     };
     static const struct bench_row edge[] = {
@@ -161,7 +163,7 @@ static void test_change(void **state UNUSED)
         {"not there", "Set-ReceiveConnector nobody -Enabled $false", ERR_NOT_FOUND,
          .has = {"nobody", "\"Default mail\""}},
         {"wrong object", "Get-AcceptedDomain | Set-ReceiveConnector -Enabled $false", ERR_INVALID,
-         .has = {"a receive connector is expected, not a AcceptedDomain"}},
+         .has = {"a receive connector is expected, not an object of the type AcceptedDomain"}},
         {"what if", "Set-ReceiveConnector Applications -Enabled $false -WhatIf" SHOW("Applications"),
          .has = {"\"Enabled\":true"}, .warns = "What if"},
         {"remove", "Remove-ReceiveConnector Applications -Confirm:$false; Get-ReceiveConnector app*",
@@ -275,6 +277,9 @@ static void test_users_in_acls(void **state UNUSED)
          "-ExtendedRights ms-Exch-SMTP-Accept-Any-Sender; Get-ADPermission 'Client mail' -User alice | "
          "ConvertTo-Json -Compress",
          .has = {"\"User\":\"alice\"", "Accept-Any-Sender"}},
+        {"renamed",
+         "Set-Mailbox alice -Name alice.smith; Get-ADPermission 'Client mail' -User alice.smith | ft User",
+         .has = {"alice.smith"}},
         {"group",
          "New-DistributionGroup apps; Add-ADPermission 'Client mail' -User apps -ExtendedRights "
          "ms-Exch-SMTP-Accept-Any-Sender -Deny; Get-ADPermission 'Client mail' -User apps | ft User,Deny",
@@ -284,8 +289,8 @@ static void test_users_in_acls(void **state UNUSED)
          "carol -ExtendedRights ms-Exch-SMTP-Accept-Any-Sender",
          ERR_INVALID, .has = {"carol", "cannot log on"}},
         {"gone with the mailbox",
-         "Remove-Mailbox alice -Confirm:$false; Get-ADPermission 'Client mail' | where {$_.User -eq "
-         "'alice'} | ConvertTo-Json -AsArray -Compress",
+         "Remove-Mailbox alice.smith -Confirm:$false; Get-ADPermission 'Client mail' | where {$_.User -eq "
+         "'alice.smith'} | ConvertTo-Json -AsArray -Compress",
          .has = {"[]"}},
     };
     run(0, rows, ARRAY_LEN(rows));

@@ -9,20 +9,23 @@
 #include <unistd.h>
 
 static int64_t clock_ms;
-static unsigned char random_state;
+static uint64_t random_state;
 
 static int64_t now(void)
 {
     return clock_ms += 1000;
 }
 
+/* xorshift64: the same GUIDs in every run. */
 static void fill(void *bytes, size_t count)
 {
     unsigned char *b = bytes;
-    for (size_t i = 0; i < count; i++)
-        b[i] = (unsigned char)((random_state = (unsigned char)(random_state * 5 + 17)) ^
-                               (unsigned char)(clock_ms / 1000) ^ i);
-    clock_ms += 1000;
+    for (size_t i = 0; i < count; i++) {
+        random_state ^= random_state << 13;
+        random_state ^= random_state >> 7;
+        random_state ^= random_state << 17;
+        b[i] = (unsigned char)(random_state >> 32);
+    }
 }
 
 static struct bench *bench_of(struct shell_host *h)

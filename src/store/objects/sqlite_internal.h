@@ -36,10 +36,17 @@ struct sqlite_store {
 /* The prepared statement, reset; its parameters are bound with bind_text and used up by run or a loop of steps. */
 sqlite3_stmt *objects_statement(struct sqlite_store *s, enum statement id);
 void objects_bind(sqlite3_stmt *st, int index, struct span text);
-/* Runs a statement that gives no rows. */
+/* Runs a statement; what rows it gives are not wanted. */
 enum err_code objects_run(struct sqlite_store *s, sqlite3_stmt *st, struct err *err);
+/* The same for one without parameters. */
+enum err_code objects_run_id(struct sqlite_store *s, enum statement id, struct err *err);
+bool objects_in_transaction(const struct sqlite_store *s);
 /* The error that SQLite has just given. */
 enum err_code objects_fail(struct sqlite_store *s, struct err *err);
 /* The statement's rows (object id, class, guid, name, property, item, value) as records; resets it. */
 enum err_code objects_read(struct sqlite_store *s, sqlite3_stmt *st, struct arena *arena, struct record ***ret,
                            size_t *ret_count, struct err *err);
+
+/* The port's put and remove (sqlite_write.c). */
+enum err_code objects_put(struct object_store *store, const struct record *r, struct err *err);
+enum err_code objects_remove(struct object_store *store, struct span class_name, struct span guid, struct err *err);

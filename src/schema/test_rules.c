@@ -1,0 +1,279 @@
+/* test_rules.c: each rule over several properties: what it refuses, what it says then, and what it lets through. */
+#include "check.h"
+#include "schema/schema.h"
+
+#include <string.h>
+
+struct change {
+    const char *property, *value;
+};
+
+static const struct {
+    const char *name;
+    const struct schema_class *class;
+    struct change changes[5];
+    bool edge, downgraded;
+    size_t secure_domains;
+    enum err_code code;
+    const char *says[3];
+} rows[] = {
+#define RC &schema_receive_connector
+#define SC &schema_send_connector
+    {"as it is", RC},
+    {"none alone", RC, {{"AuthMechanism", "None"}}},
+    {"none and more", RC, {{"AuthMechanism", "None,Tls"}}, .code = ERR_CONFLICT, .says = {"None stands alone"}},
+    {"groups: none and more",
+     RC,
+     {{"PermissionGroups", "None,Partners"}},
+     .code = ERR_CONFLICT,
+     .says = {"PermissionGroups", "None"}},
+    {"basic under TLS", RC, {{"AuthMechanism", "Tls,BasicAuth,BasicAuthRequireTLS"}}},
+    {"without BasicAuth",
+     RC,
+     {{"AuthMechanism", "Tls,BasicAuthRequireTLS"}},
+     .code = ERR_CONFLICT,
+     .says = {"BasicAuth and Tls"}},
+    {"without Tls",
+     RC,
+     {{"AuthMechanism", "BasicAuth,BasicAuthRequireTLS"}},
+     .code = ERR_CONFLICT,
+     .says = {"Tls"}},
+    {"external", RC, {{"AuthMechanism", "ExternalAuthoritative"}, {"PermissionGroups", "ExchangeServers"}}},
+    {"external and Tls",
+     RC,
+     {{"AuthMechanism", "Tls,ExternalAuthoritative"}, {"PermissionGroups", "ExchangeServers"}}},
+    {"external and basic",
+     RC,
+     {{"AuthMechanism", "BasicAuth,ExternalAuthoritative"}, {"PermissionGroups", "ExchangeServers"}},
+     .code = ERR_CONFLICT,
+     .says = {"ExternalAuthoritative", "Tls only"}},
+    {"external, Tls and integrated",
+     RC,
+     {{"AuthMechanism", "Tls,Integrated,ExternalAuthoritative"}, {"PermissionGroups", "ExchangeServers"}},
+     .code = ERR_CONFLICT,
+     .says = {"ExternalAuthoritative"}},
+    {"external without servers",
+     RC,
+     {{"AuthMechanism", "ExternalAuthoritative"}, {"PermissionGroups", "AnonymousUsers"}},
+     .code = ERR_CONFLICT,
+     .says = {"ExchangeServers", "-PermissionGroups"}},
+    {"require TLS", RC, {{"RequireTLS", "true"}}},
+    {"require TLS without Tls",
+     RC,
+     {{"RequireTLS", "true"}, {"AuthMechanism", "None"}},
+     .code = ERR_CONFLICT,
+     .says = {"RequireTLS", "Tls"}},
+    {"implicit TLS", RC, {{"ImplicitTls", "true"}}},
+    {"implicit TLS without Tls",
+     RC,
+     {{"ImplicitTls", "true"}, {"AuthMechanism", "BasicAuth"}},
+     .code = ERR_CONFLICT,
+     .says = {"ImplicitTls", "Tls"}},
+    {"domain secure", RC, {{"DomainSecureEnabled", "true"}}, .secure_domains = 1},
+    {"domain secure without domain",
+     RC,
+     {{"DomainSecureEnabled", "true"}},
+     .code = ERR_CONFLICT,
+     .says = {"TLSReceiveDomainSecureList"}},
+    {"domain secure without Tls",
+     RC,
+     {{"DomainSecureEnabled", "true"}, {"AuthMechanism", "None"}},
+     .secure_domains = 1,
+     .code = ERR_CONFLICT,
+     .says = {"DomainSecureEnabled", "Tls"}},
+    {"domain secure and external",
+     RC,
+     {{"DomainSecureEnabled", "true"},
+      {"AuthMechanism", "Tls,ExternalAuthoritative"},
+      {"PermissionGroups", "ExchangeServers"}},
+     .secure_domains = 1,
+     .code = ERR_CONFLICT,
+     .says = {"DomainSecureEnabled", "ExternalAuthoritative"}},
+    {"binary without chunking",
+     RC,
+     {{"ChunkingEnabled", "false"}},
+     .code = ERR_CONFLICT,
+     .says = {"BinaryMimeEnabled", "ChunkingEnabled"}},
+    {"neither", RC, {{"ChunkingEnabled", "false"}, {"BinaryMimeEnabled", "false"}}},
+    {"equal timeouts",
+     RC,
+     {{"ConnectionTimeout", "00:05:00"}},
+     .code = ERR_CONFLICT,
+     .says = {"ConnectionInactivityTimeout", "ConnectionTimeout"}},
+    {"one second less", RC, {{"ConnectionTimeout", "00:05:01"}}},
+    {"suppress",
+     RC,
+     {{"SuppressXAnonymousTls", "true"}},
+     .code = ERR_CONFLICT,
+     .says = {"UseDowngradedExchangeServerAuth"}},
+    {"suppress, allowed", RC, {{"SuppressXAnonymousTls", "true"}}, .downgraded = true},
+    {"Edge: users",
+     RC,
+     {{"PermissionGroups", "ExchangeUsers"}},
+     .edge = true,
+     .code = ERR_DENIED,
+     .says = {"ExchangeUsers", "Edge"}},
+    {"Edge: legacy",
+     RC,
+     {{"PermissionGroups", "AnonymousUsers,ExchangeLegacyServers"}},
+     .edge = true,
+     .code = ERR_DENIED,
+     .says = {"ExchangeLegacyServers", "Edge"}},
+    {"Edge: its groups",
+     RC,
+     {{"PermissionGroups", "AnonymousUsers,ExchangeServers,Partners,Custom"}},
+     .edge = true},
+    {"Hub: all",
+     RC,
+     {{"PermissionGroups", "AnonymousUsers,ExchangeUsers,ExchangeServers,ExchangeLegacyServers,Partners"}}},
+    {"banner", RC, {{"Banner", "220 mail.example.com"}}},
+    {"banner without code", RC, {{"Banner", "hello there"}}, .code = ERR_CONFLICT, .says = {"hello there", "220"}},
+    {"banner without text", RC, {{"Banner", "220 "}}, .code = ERR_CONFLICT, .says = {"220"}},
+    {"banner of several lines", RC, {{"Banner", "220-mail"}}, .code = ERR_CONFLICT, .says = {"220"}},
+    {"banner beyond ASCII", RC, {{"Banner", "220 m\xc3\xa4il"}}, .code = ERR_CONFLICT, .says = {"ASCII"}},
+    {"no bindings", RC, {{"Bindings", NULL}}, .code = ERR_INVALID, .says = {"Bindings"}},
+    {"no ranges", RC, {{"RemoteIPRanges", NULL}}, .code = ERR_INVALID, .says = {"RemoteIPRanges"}},
+    {"by DNS", SC},
+    {"DNS and hosts",
+     SC,
+     {{"SmartHosts", "a.example"}},
+     .code = ERR_CONFLICT,
+     .says = {"SmartHosts", "-DNSRoutingEnabled $false"}},
+    {"hosts", SC, {{"SmartHosts", "a.example"}, {"DNSRoutingEnabled", "false"}}},
+    {"no hosts", SC, {{"DNSRoutingEnabled", "false"}}, .code = ERR_CONFLICT, .says = {"-SmartHosts"}},
+    {"TLS and none",
+     SC,
+     {{"RequireTLS", "true"}, {"IgnoreSTARTTLS", "true"}},
+     .code = ERR_CONFLICT,
+     .says = {"RequireTLS", "IgnoreSTARTTLS"}},
+    {"no user",
+     SC,
+     {{"SmartHosts", "a.example"},
+      {"DNSRoutingEnabled", "false"},
+      {"SmartHostAuthMechanism", "BasicAuth"},
+      {"AuthenticationPassword", "p"}},
+     .code = ERR_CONFLICT,
+     .says = {"AuthenticationUserName"}},
+    {"no password",
+     SC,
+     {{"SmartHosts", "a.example"},
+      {"DNSRoutingEnabled", "false"},
+      {"SmartHostAuthMechanism", "BasicAuth"},
+      {"AuthenticationUserName", "u"}},
+     .code = ERR_CONFLICT,
+     .says = {"AuthenticationPassword"}},
+    {"complete",
+     SC,
+     {{"SmartHosts", "a.example"},
+      {"DNSRoutingEnabled", "false"},
+      {"SmartHostAuthMechanism", "BasicAuth"},
+      {"AuthenticationUserName", "u"},
+      {"AuthenticationPassword", "p"}}},
+    {"auth by DNS",
+     SC,
+     {{"SmartHostAuthMechanism", "ExchangeServer"}},
+     .code = ERR_CONFLICT,
+     .says = {"-SmartHosts"}},
+    {"password without TLS",
+     SC,
+     {{"SmartHosts", "a.example"},
+      {"SmartHostAuthMechanism", "BasicAuthRequireTLS"},
+      {"AuthenticationUserName", "u"},
+      {"AuthenticationPassword", "p"},
+      {"IgnoreSTARTTLS", "true"}},
+     .code = ERR_CONFLICT},
+    {"HELO and TLS",
+     SC,
+     {{"ForceHELO", "true"}, {"RequireTLS", "true"}},
+     .code = ERR_CONFLICT,
+     .says = {"ForceHELO"}},
+    {"HELO", SC, {{"ForceHELO", "true"}}},
+    {"no space", SC, {{"AddressSpaces", NULL}}, .code = ERR_INVALID, .says = {"AddressSpaces"}},
+    {"domain", &schema_accepted_domain, {{"DomainName", "*.example.com"}}},
+    {"lone wildcard", &schema_accepted_domain, {{"DomainName", "*"}}, .code = ERR_CONFLICT, .says = {"open relay"}},
+    {"Maildir", &schema_transport_server},
+    {"Lmtp",
+     &schema_transport_server,
+     {{"MailboxDeliveryProtocol", "Lmtp"}},
+     .code = ERR_CONFLICT,
+     .says = {"MailboxDeliveryHost"}},
+    {"Lmtp and host",
+     &schema_transport_server,
+     {{"MailboxDeliveryProtocol", "Lmtp"}, {"MailboxDeliveryHost", "h:24"}}},
+};
+
+static void set(const char *row, struct record *r, const struct schema_class *c, const char *property,
+                const char *value)
+{
+    struct err err = {0};
+    struct value v = value_list(NULL, 0);
+    const struct schema_property *p = schema_property(c, span_of(property));
+    CHECK(row, p);
+    if (value)
+        CHECK_INT(row, schema_parse_property(p, value_of(value), NULL, r->arena, &v, &err), ERR_NONE);
+    CHECK(row, record_set(r, span_of(p->name), v));
+}
+
+/* The object of a row, complete. */
+static struct record *object_of(size_t i, struct arena *arena)
+{
+    const struct schema_class *c = rows[i].class;
+    struct record *r = record_new(arena, span_of(c->name));
+    struct err err = {0};
+    if (c == RC) {
+        set(rows[i].name, r, c, "Bindings", "0.0.0.0:25");
+        set(rows[i].name, r, c, "RemoteIPRanges", "192.0.2.1");
+        set(rows[i].name, r, c, "PermissionGroups", "None");
+    }
+    if (c == SC)
+        set(rows[i].name, r, c, "AddressSpaces", "*");
+    for (size_t k = 0; k < ARRAY_LEN(rows[i].changes) && rows[i].changes[k].property; k++)
+        set(rows[i].name, r, c, rows[i].changes[k].property, rows[i].changes[k].value);
+    CHECK_INT(rows[i].name, schema_complete(c, false, r, &err), ERR_NONE);
+    return r;
+}
+
+static struct schema_facts facts_of(size_t i)
+{
+    return (struct schema_facts){rows[i].edge, rows[i].downgraded, rows[i].secure_domains};
+}
+
+static void test_rules(void **state UNUSED)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct schema_facts facts = facts_of(i);
+        struct err err = {0};
+        struct record *r = object_of(i, &arena);
+        CHECK_INT(rows[i].name, schema_check(rows[i].class, r, &facts, &err), rows[i].code);
+        for (size_t k = 0; k < ARRAY_LEN(rows[i].says) && rows[i].says[k]; k++)
+            CHECK(rows[i].name, strstr(err.text, rows[i].says[k]));
+    }
+    arena_clear(&arena);
+}
+
+/* No rule is dead: each refuses the object of some row. */
+static void test_every_rule_refuses(void **state UNUSED)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    for (size_t c = 0; c < SCHEMA_CLASSES; c++)
+        for (size_t k = 0; k < schema_classes[c]->rule_count; k++) {
+            const struct schema_rule *rule = &schema_classes[c]->rules[k];
+            bool refused = false;
+            for (size_t i = 0; i < ARRAY_LEN(rows) && !refused; i++) {
+                const struct schema_facts facts = facts_of(i);
+                refused = rows[i].class == schema_classes[c] &&
+                          rule->check(object_of(i, &arena), &facts, NULL) != ERR_NONE;
+            }
+            CHECK(rule->name, refused);
+        }
+    arena_clear(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_every_rule_refuses)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
