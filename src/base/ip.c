@@ -137,7 +137,11 @@ bool ip_parse_endpoint(struct span s, struct ip_endpoint *ret)
     return true;
 }
 
-/* Sets first and last of the block of addresses that share the top `bits` of the 128. */
+/*
+ * The block of addresses that share the top `bits` of the 128. An IPv6 block holds no IPv4 address (see
+ * ip_range_contains); one that would end in mapped ones, such as ::/80, ends before them, since both ends of a
+ * range are of one family.
+ */
 static struct ip_range range_of_prefix(struct ip_addr a, unsigned bits)
 {
     struct ip_range r = {a, a};
@@ -145,6 +149,8 @@ static struct ip_range range_of_prefix(struct ip_addr a, unsigned bits)
         r.first.bytes[i / 8] = (uint8_t)(r.first.bytes[i / 8] & ~(0x80 >> i % 8));
         r.last.bytes[i / 8] = (uint8_t)(r.last.bytes[i / 8] | 0x80 >> i % 8);
     }
+    if (ip_is_v4(r.last) && !ip_is_v4(a))
+        r.last.bytes[11] = 0xfe; /* ::fffe:ffff:ffff: the address below ::ffff:0.0.0.0 */
     return r;
 }
 

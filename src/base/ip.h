@@ -35,7 +35,8 @@ NODISCARD bool ip_parse(struct span s, struct ip_addr *ret);
 /* "a.b.c.d:port" or "[v6]:port"; port 1..65535. */
 NODISCARD bool ip_parse_endpoint(struct span s, struct ip_endpoint *ret);
 /* "a", "a-b", "a/bits" or "a/mask" (IPv4 dotted mask): one family, first <= last; host bits below a prefix are
- * cleared. */
+ * cleared. An IPv6 block ends below ::ffff:0:0 where it would end in the IPv4-mapped addresses. What is parsed
+ * prints to text that parses to the same. */
 NODISCARD bool ip_parse_range(struct span s, struct ip_range *ret);
 
 /* Print forms: RFC 5952 for IPv6; a range of one address as the address, otherwise "first-last". NUL-terminated. */

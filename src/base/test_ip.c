@@ -84,6 +84,9 @@ static void ranges(void **state)
         {"10.1.2.3/32", "10.1.2.3"},
         {"2001:db8::/126", "2001:db8::-2001:db8::3"},
         {"::/0", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+        {"::/80", "::-::fffe:ffff:ffff"}, /* ends before the IPv4-mapped addresses, which are IPv4 */
+        {"::ff00:0:0/88", "::ff00:0:0-::fffe:ffff:ffff"},
+        {"::1:0:0:0/79", "::-::1:ffff:ffff:ffff"},
         {"10.0.0.9-10.0.0.5", NULL},
         {"10.0.0.1-::1", NULL},
         {"10.0.0.1/33", NULL},
@@ -98,8 +101,11 @@ static void ranges(void **state)
         struct ip_range r;
         char text[IP_RANGE_TEXT_MAX];
         CHECK_INT(rows[i].text, ip_parse_range(span_of(rows[i].text), &r), rows[i].want != NULL);
-        if (rows[i].want)
-            CHECK_STR(rows[i].text, ip_print_range(r, text), rows[i].want);
+        if (!rows[i].want)
+            continue;
+        struct ip_range back;
+        CHECK_STR(rows[i].text, ip_print_range(r, text), rows[i].want);
+        CHECK(rows[i].text, ip_parse_range(span_of(text), &back) && ip_range_eq(r, back));
     }
 }
 
