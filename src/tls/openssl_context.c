@@ -189,6 +189,13 @@ enum err_code tls_client_context_new(const struct tls_client_options *options, s
     return ERR_NONE;
 }
 
+struct tls_context *tls_context_share(struct tls_context *ctx)
+{
+    if (ctx)
+        ctx->references++;
+    return ctx;
+}
+
 void tls_context_free(struct tls_context *ctx)
 {
     if (!ctx || --ctx->references > 0)

@@ -376,19 +376,6 @@ static void test_limits(void **state)
     pair_free(&p);
 }
 
-static void test_context_errors(void **state)
-{
-    (void)state;
-    struct tls_context *ctx = NULL;
-    struct err err = {0};
-    struct tls_client_options o = {.minimum = TLS_VERSION_1_2, .trust_pem = SPAN("nothing")};
-    assert_int_equal(tls_client_context_new(&o, &ctx, &err), ERR_INVALID);
-    assert_non_null(strstr(err.text, "no certificate"));
-    assert_null(ctx);
-    tls_context_free(NULL);
-    tls_conn_free(NULL);
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -420,7 +407,6 @@ int main(void)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_context_errors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -55,7 +55,7 @@ enum tls_version { TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSIO
 enum { TLS_TICKET_KEY_LEN = 80, TLS_TICKET_KEYS = 2 };
 
 struct tls_server_options {
-    struct tls_identity *identity;                    /* borrowed for the life of the context */
+    struct tls_identity *identity;                    /* read now; may be freed afterwards */
     enum tls_version minimum;                         /* TLS_VERSION_1_2 unless a connector lowers it */
     const uint8_t (*ticket_keys)[TLS_TICKET_KEY_LEN]; /* TLS_TICKET_KEYS of them, copied; NULL: no tickets */
     bool request_client_certificate;
@@ -67,12 +67,14 @@ struct tls_client_options {
     enum tls_version minimum;
     bool use_system_trust;         /* load the system's CA bundle, for verified delivery */
     struct span trust_pem;         /* further trusted certificates, may be empty */
-    struct tls_identity *identity; /* client certificate or NULL, borrowed */
+    struct tls_identity *identity; /* client certificate or NULL; read now */
 };
 enum err_code tls_client_context_new(const struct tls_client_options *options, struct tls_context **ret,
                                      struct err *err);
 
-/* Connections keep a reference of their own, so a context may be freed while they are open. */
+/* One reference more, for whoever keeps a context that another may free. NULL gives NULL. */
+struct tls_context *tls_context_share(struct tls_context *ctx);
+/* Gives a reference back. Connections keep one of their own, so a context may be freed while they are open. */
 void tls_context_free(struct tls_context *ctx); /* NULL allowed */
 
 /* ---- connections ---- */

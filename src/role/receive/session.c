@@ -25,6 +25,7 @@ static void on_timer_closed(uv_handle_t *h)
     struct session *s = h->data;
     smtp_server_free(s->smtp);
     policy_ref_drop(s->policy_ref);
+    tls_context_free(s->tls);
     arena_clear(&s->arena);
     arena_clear(&s->transaction);
     receive_session_closed(s->role);

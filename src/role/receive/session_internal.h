@@ -27,7 +27,7 @@ struct session {
     struct policy_ref *policy_ref;
     const struct policy *policy;
     const struct receive_connector *connector;
-    struct tls_context *tls; /* what STARTTLS or implicit TLS would use; NULL: not offered */
+    struct tls_context *tls; /* a reference to what STARTTLS or implicit TLS would use; NULL: not offered */
     struct ip_endpoint local, remote;
     char remote_text[IP_TEXT_MAX];
     struct arena arena; /* identity, profile */

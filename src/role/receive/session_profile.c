@@ -24,8 +24,9 @@ void session_profile(struct session *s, int64_t wall_ms)
          implicit = c->flags & CONNECTOR_IMPLICIT_TLS;
     if (fqdn.len == 0)
         fqdn = span_of(s->role->host);
+    /* Shared, since STARTTLS may come long after the certificates were replaced. */
     s->tls = (c->auth & AUTH_TLS) || implicit
-                 ? certificates_context(fqdn, (enum tls_version)c->tls_minimum, wall_ms)
+                 ? tls_context_share(certificates_context(fqdn, (enum tls_version)c->tls_minimum, wall_ms))
                  : NULL;
     s->profile = (struct smtp_server_profile){
         .fqdn = fqdn,
