@@ -73,14 +73,20 @@ static void set_timer(struct session *s)
         uv_timer_start(&s->timer, on_timer, at > now ? (uint64_t)(at - now) : 0, 0);
 }
 
-void session_settle(struct session *s)
+/* Answering may make the machine ask again, and be answered at once. */
+static void give_answers(struct session *s)
 {
-    session_ref(s);
     while (s->answer_ready && !s->closed) {
         struct smtp_answer answer = s->answer;
         s->answer_ready = false;
         smtp_server_answer(s->smtp, &answer, clock_mono_ms());
     }
+}
+
+void session_settle(struct session *s)
+{
+    session_ref(s);
+    give_answers(s);
     if (!s->closed && smtp_server_wants_input(s->smtp) && !session_message_paused(s))
         connection_resume(s->connection);
     if (!s->closed)
@@ -175,11 +181,7 @@ static size_t on_input(void *context, struct span bytes)
     while (taken < bytes.len && !s->closed && smtp_server_wants_input(s->smtp) && !session_message_paused(s)) {
         size_t n = smtp_server_feed(s->smtp, span_from(bytes, taken), clock_mono_ms());
         taken += n;
-        while (s->answer_ready && !s->closed) {
-            struct smtp_answer answer = s->answer;
-            s->answer_ready = false;
-            smtp_server_answer(s->smtp, &answer, clock_mono_ms());
-        }
+        give_answers(s);
         if (n == 0)
             break;
     }
@@ -187,6 +189,15 @@ static size_t on_input(void *context, struct span bytes)
         set_timer(s);
     session_unref(s);
     return taken;
+}
+
+/* Nobody has logged on: at the start, and again behind STARTTLS, when all that was said before is forgotten (RFC
+ * 3207 4.2). */
+static void forget_user(struct session *s)
+{
+    struct session_facts facts = {.external_authoritative = s->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE};
+    s->token = token_build(&facts);
+    s->identity = (struct directory_identity){0};
 }
 
 static void log_start(const struct session *s)
@@ -213,9 +224,8 @@ static void on_secured(void *context)
     log_end(&l);
     if (s->profile.tls_active) {
         smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());
-    } else { /* what the session was before STARTTLS is forgotten, as RFC 3207 4.2 wants it */
-        struct session_facts facts = {.external_authoritative = s->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE};
-        s->token = token_build(&facts);
+    } else {
+        forget_user(s);
         smtp_server_tls_started(s->smtp, clock_mono_ms());
     }
     set_timer(s);
@@ -270,8 +280,7 @@ static bool choose_connector(struct session *s)
 
 static void begin(struct session *s)
 {
-    struct session_facts facts = {.external_authoritative = s->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE};
-    s->token = token_build(&facts);
+    forget_user(s);
     s->smtp = smtp_server_new(&s->profile, &output, s, clock_mono_ms());
     if (!s->smtp) {
         connection_close(s->connection);

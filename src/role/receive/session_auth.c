@@ -1,8 +1,9 @@
 /*
  * session_auth.c: AUTH: the mechanism's exchange here (sasl), the password's check in the directory process.
  *
- * Invariant: the exchange is freed, and so wiped, when it ends in whatever way; a user whose connector gives no
- * Submit is told that it cannot log on here, since it could do nothing.
+ * Invariants: the exchange is freed, and so wiped, when it ends in whatever way. The session's identity is that of
+ * its token: a user whose connector gives no Submit is told that it cannot log on here, since it could do nothing,
+ * and leaves no trace in the session.
  */
 #include "role/receive/session_internal.h"
 
@@ -27,32 +28,35 @@ static void log_auth(const struct session *s, const char *event, struct span use
     log_end(&l);
 }
 
-static void logged_on(struct session *s)
+static void logged_on(struct session *s, const struct directory_identity *identity)
 {
-    struct session_facts facts = {.user = s->identity.guid,
-                                  .groups = s->identity.groups,
-                                  .group_count = s->identity.group_count,
+    struct session_facts facts = {.user = identity->guid,
+                                  .groups = identity->groups,
+                                  .group_count = identity->group_count,
                                   .external_authoritative = s->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE};
     struct token token = token_build(&facts);
     struct decision d = decide_submit_at_auth(s->policy, s->connector, &token);
     struct smtp_answer answer = {.verdict = SMTP_ANSWER_OK};
-    if (d.verdict == VERDICT_ALLOW)
+    if (d.verdict == VERDICT_ALLOW) {
         s->token = token;
-    else
+        s->identity = *identity;
+    } else {
         answer = session_refusal(&d);
-    log_auth(s, d.verdict == VERDICT_ALLOW ? "auth" : "auth-refused", s->identity.primary);
+    }
+    log_auth(s, d.verdict == VERDICT_ALLOW ? "auth" : "auth-refused", identity->primary);
     session_reply(s, &answer);
 }
 
 static void on_checked(void *context, struct frame *f)
 {
     struct session *s = context;
+    struct directory_identity identity;
     uint8_t verdict = DIRECTORY_UNAVAILABLE;
     if (f && !s->closed)
-        verdict = message_get_identity(f->body, &s->arena, &s->identity);
+        verdict = message_get_identity(f->body, &s->arena, &identity);
     session_auth_end(s);
     if (!s->closed && verdict == DIRECTORY_ACCEPTED)
-        logged_on(s);
+        logged_on(s, &identity);
     else if (!s->closed)
         session_reply(s, &(struct smtp_answer){.verdict = verdict == DIRECTORY_REFUSED ? SMTP_ANSWER_AUTH_FAILED
                                                                                        : SMTP_ANSWER_UNAVAILABLE});
