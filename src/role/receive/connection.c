@@ -208,14 +208,17 @@ static void on_written(uv_write_t *w, int status)
 /* Hands queued bytes to the socket: at once where it takes them, by a uv_write otherwise. */
 static void conn_flush(struct connection *c)
 {
-    if (c->ended || c->writing)
+    if (c->ended)
         return;
     if (c->tls)
-        tls_output(c->tls, &c->out);
+        tls_output(c->tls,
+                   &c->out); /* also while a write is under way, so that one bound holds for all that waits */
     if (c->out.failed) {
         conn_end(c, "the client does not read its replies");
         return;
     }
+    if (c->writing)
+        return;
     if (c->out.len) {
         uv_buf_t b = uv_buf_init(c->out.ptr, (unsigned)c->out.len);
         int n = uv_try_write((uv_stream_t *)&c->tcp, &b, 1);
@@ -283,6 +286,11 @@ void connection_close(struct connection *c)
     if (c->tls && c->secured)
         tls_shutdown(c->tls);
     conn_flush(c);
+}
+
+void connection_abort(struct connection *c, const char *reason)
+{
+    conn_end(c, reason);
 }
 
 struct tls_info connection_tls(const struct connection *c)

@@ -45,8 +45,13 @@ size_t connection_start_tls(struct connection *c, struct tls_context *tls);
 void connection_write(struct connection *c, struct span bytes);
 /* The owner can use input again: kept bytes are offered (from within this call), then reading goes on. */
 void connection_resume(struct connection *c);
-/* Flushes what is queued, ends TLS properly, closes. `closed` is called later, never from within. */
+/*
+ * Flushes what is queued, ends TLS properly, closes. `closed` is called later, never from within: as late as the
+ * client likes, when it does not read; the owner bounds that with connection_abort.
+ */
 void connection_close(struct connection *c);
+/* Closes without sending anything more; `closed` is called later with the reason, a literal. */
+void connection_abort(struct connection *c, const char *reason);
 /* Facts of the TLS session; only after `secured`. */
 struct tls_info connection_tls(const struct connection *c);
 bool connection_fingerprint(const struct connection *c, struct buf *out);

@@ -23,7 +23,6 @@ struct listener {
     int handles;
     struct role *role;
     char endpoint[IP_ENDPOINT_TEXT_MAX];
-    bool listening;
 };
 
 static struct listener *listeners[LISTENERS_MAX];
@@ -54,7 +53,6 @@ static void begin(struct listener *l)
     int rc = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
     if (rc < 0)
         log_text(LOG_ERROR, "listen-failed", "%s: %s", l->endpoint, uv_strerror(rc));
-    l->listening = rc == 0;
 }
 
 static void on_closed(uv_handle_t *h)

@@ -22,9 +22,8 @@ static struct {
     bool ready, draining;
 } receive;
 
-void receive_session_opened(struct role *role)
+void receive_session_opened(void)
 {
-    (void)role;
     receive.sessions++;
 }
 
@@ -33,12 +32,6 @@ void receive_session_closed(struct role *role)
     receive.sessions--;
     if (receive.draining && receive.sessions == 0)
         role_exit(role, EXIT_SUCCESS);
-}
-
-bool receive_draining(const struct role *role)
-{
-    (void)role;
-    return receive.draining;
 }
 
 static void on_policy(struct role *role, struct frame *f)

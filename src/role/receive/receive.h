@@ -4,6 +4,5 @@
 #include "role/common/role.h"
 
 /* Sessions that are open; draining ends the process when there are none. */
-void receive_session_opened(struct role *role);
+void receive_session_opened(void);
 void receive_session_closed(struct role *role);
-bool receive_draining(const struct role *role);

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+/* How long a client may take to read the last reply; without a bound it could hold its descriptor for ever. */
+enum { CLOSE_WAIT_MS = 10000 };
+
 static struct session *all;
 
 static void on_timer(uv_timer_t *t);
@@ -64,8 +67,11 @@ void session_reply(struct session *s, const struct smtp_answer *answer)
     s->answer_ready = true;
 }
 
+/* The timer is the machine's, until the session ends; then it bounds the end. */
 static void set_timer(struct session *s)
 {
+    if (s->ending)
+        return;
     int64_t at = smtp_server_deadline(s->smtp), now = clock_mono_ms();
     if (at == INT64_MAX)
         uv_timer_stop(&s->timer);
@@ -137,11 +143,18 @@ static void on_body(void *context, struct span bytes)
     session_message_body(context, bytes);
 }
 
+static void end(struct session *s)
+{
+    if (s->closed || s->ending)
+        return;
+    s->ending = true;
+    uv_timer_start(&s->timer, on_timer, CLOSE_WAIT_MS, 0);
+    connection_close(s->connection);
+}
+
 static void on_close(void *context)
 {
-    struct session *s = context;
-    if (!s->closed)
-        connection_close(s->connection);
+    end(context);
 }
 
 static void on_event(void *context, enum smtp_event event, struct span detail)
@@ -249,6 +262,10 @@ static const struct connection_owner owner = {on_input, on_secured, on_connectio
 static void on_timer(uv_timer_t *t)
 {
     struct session *s = t->data;
+    if (s->ending) {
+        connection_abort(s->connection, "the client does not read the last reply");
+        return;
+    }
     session_ref(s);
     smtp_server_tick(s->smtp, clock_mono_ms());
     session_settle(s);
@@ -283,7 +300,7 @@ static void begin(struct session *s)
     forget_user(s);
     s->smtp = smtp_server_new(&s->profile, &output, s, clock_mono_ms());
     if (!s->smtp) {
-        connection_close(s->connection);
+        end(s);
         return;
     }
     log_start(s);
@@ -315,11 +332,11 @@ void session_accept(struct role *role, uv_stream_t *listener)
     if (all)
         all->previous = s;
     all = s;
-    receive_session_opened(role);
+    receive_session_opened();
     if (choose_connector(s))
         begin(s);
     else
-        connection_close(s->connection);
+        end(s);
 }
 
 void sessions_drain(void)

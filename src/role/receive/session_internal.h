@@ -19,8 +19,9 @@ struct session {
     struct role *role;
     uint64_t id;
     unsigned references; /* the connection, and each question that is under way */
+    bool ending;         /* the last reply is on its way */
     bool closed;
-    struct connection *connection;
+    struct connection *connection; /* NULL when closed */
     struct smtp_server *smtp;
     struct smtp_server_profile profile;
     uv_timer_t timer;
