@@ -162,17 +162,21 @@ static enum err_code wait_ready(int fd, short events, int64_t deadline, struct e
 enum err_code frame_call(int fd, uint16_t type, struct span body, int timeout_ms, char buffer[static FRAME_BUFFER],
                          struct frame *ret, struct err *err)
 {
+    static uint64_t last_id;
+    uint64_t id = ++last_id;
     int64_t deadline = clock_mono_ms() + timeout_ms;
     enum frame_status st;
     enum err_code code;
-    while ((st = frame_send(fd, type, 1, &body, 1, NULL, 0)) == FRAME_AGAIN)
+    while ((st = frame_send(fd, type, id, &body, 1, NULL, 0)) == FRAME_AGAIN)
         if ((code = wait_ready(fd, POLLOUT, deadline, err)))
             return code;
     while (st == FRAME_OK) {
         st = frame_receive(fd, buffer, ret);
-        if (st == FRAME_OK)
+        if (st == FRAME_OK && ret->id == id)
             return ERR_NONE;
-        if (st == FRAME_AGAIN) {
+        if (st == FRAME_OK) { /* the late answer to a question that nobody asks any more */
+            frame_close_fds(ret);
+        } else if (st == FRAME_AGAIN) {
             if ((code = wait_ready(fd, POLLIN, deadline, err)))
                 return code;
             st = FRAME_OK;

@@ -1,8 +1,9 @@
 /*
  * log.c: building and writing log lines.
  *
- * Invariants: a line is at most LOG_LINE_MAX bytes and ends with LF; every value is either bare [A-Za-z0-9._:/@+-]+
- * or quoted with \" \\ and \xNN escapes, so it holds no blank, control or quote that is not ours.
+ * Invariants: a line is at most LOG_LINE_MAX bytes and ends with LF; every value is either bare
+ * [A-Za-z0-9._:/@+\[\]<>-]+ or quoted with \" \\ and \xNN escapes, so it holds no blank, control or quote that is
+ * not ours.
  */
 #include "runtime/log.h"
 
