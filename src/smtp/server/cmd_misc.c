@@ -20,12 +20,7 @@ void cmd_vrfy(struct smtp_server *s, struct span argument)
 void vrfy_answer(struct smtp_server *s, const struct smtp_answer *a)
 {
     session_enter(s, PHASE_COMMAND);
-    if (a->verdict != SMTP_ANSWER_OK)
-        respond_answer(s, a);
-    else if (smtp_reply_valid(&a->reply, 200, 299))
-        respond(s, a->reply);
-    else
-        respond(s, SMTP_REPLY(252, "2.1.5", "Cannot VRFY user"));
+    respond_answer_or(s, a, SMTP_REPLY(252, "2.1.5", "Cannot VRFY user"));
 }
 
 void cmd_expn(struct smtp_server *s, struct span argument UNUSED)

@@ -88,11 +88,6 @@ void content_end_answer(struct smtp_server *s, const struct smtp_answer *a)
 {
     s->tx.content = CONTENT_NONE; /* the driver has done with it, either way */
     session_enter(s, PHASE_COMMAND);
-    if (a->verdict != SMTP_ANSWER_OK)
-        respond_answer(s, a);
-    else if (smtp_reply_valid(&a->reply, 200, 299))
-        respond(s, a->reply);
-    else
-        respond(s, SMTP_REPLY(250, "2.6.0", "Queued mail for delivery"));
+    respond_answer_or(s, a, SMTP_REPLY(250, "2.6.0", "Queued mail for delivery"));
     session_reset(s);
 }

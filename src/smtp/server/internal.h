@@ -126,6 +126,8 @@ struct smtp_reply answered_refusal(struct smtp_server *s, const struct smtp_answ
                                    struct smtp_reply unavailable);
 /* Sends it; a 421 ends the session. */
 void respond_answer(struct smtp_server *s, const struct smtp_answer *a);
+/* The same for a refusal; otherwise the answer's own 2xx reply, or `usual` where it has none. */
+void respond_answer_or(struct smtp_server *s, const struct smtp_answer *a, struct smtp_reply usual);
 void respond_no_memory(struct smtp_server *s, struct span what);
 
 extern const struct smtp_reply reply_too_large;

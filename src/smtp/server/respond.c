@@ -63,6 +63,14 @@ void respond_answer(struct smtp_server *s, const struct smtp_answer *a)
     respond_refusal(s, answered_refusal(s, a, unavailable), s->profile->tarpit_ms);
 }
 
+void respond_answer_or(struct smtp_server *s, const struct smtp_answer *a, struct smtp_reply usual)
+{
+    if (a->verdict != SMTP_ANSWER_OK)
+        respond_answer(s, a);
+    else
+        respond(s, smtp_reply_valid(&a->reply, 200, 299) ? a->reply : usual);
+}
+
 void respond_no_memory(struct smtp_server *s, struct span what)
 {
     session_event(s, SMTP_EVENT_NO_MEMORY, what);
