@@ -225,7 +225,7 @@ static void time_out(struct smtp_server *s, struct span which)
 {
     session_event(s, SMTP_EVENT_TIMEOUT, which);
     s->hold_until_ms = 0;
-    if (s->phase != PHASE_TLS) /* there a reply in the clear would be noise to the handshake */
+    if (s->phase != PHASE_TLS && s->phase != PHASE_NEW) /* in a handshake a reply in the clear would be noise */
         respond(s, SMTP_REPLY(421, "4.4.1", "Connection timed out"));
     session_close(s);
 }

@@ -214,6 +214,23 @@ static void test_calls(void **state)
     smtp_server_free(NULL);
 }
 
+/* Implicit TLS: a client that does not come to the greeting is not told in the clear. */
+static void test_silence_before_the_greeting(void **state)
+{
+    (void)state;
+    const struct smtp_server_profile profile = {ROW_PROFILE, .fqdn = SPAN("mx.test"), .tls_active = true,
+                                                .inactivity_timeout_ms = 300000};
+    struct test_driver d = {.now = 0};
+    buf_init(&d.replies, 10000);
+    buf_init(&d.actions, 10000);
+    d.server = smtp_server_new(&profile, &driver_output, &d, 0);
+    assert_non_null(d.server);
+    smtp_server_tick(d.server, smtp_server_deadline(d.server));
+    CHECK_SPAN("said", buf_span(&d.replies), SPAN(""));
+    CHECK_SPAN("done", buf_span(&d.actions), SPAN("[event timeout: inactivity]\n[close]\n"));
+    driver_end(&d);
+}
+
 /* Refused recipients take no memory, accepted ones are bounded by max_recipients; a long group is not quadratic. */
 static void test_many_recipients(void **state)
 {
@@ -283,9 +300,10 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),   cmocka_unit_test(test_tarpit), cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_timeouts), cmocka_unit_test(test_calls),  cmocka_unit_test(test_many_recipients),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_tarpit),
+        cmocka_unit_test(test_lines),  cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_calls),  cmocka_unit_test(test_many_recipients),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_silence_before_the_greeting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
