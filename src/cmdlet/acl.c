@@ -245,3 +245,14 @@ enum err_code acl_save(const struct acl *acl, struct err *err)
     }
     return code;
 }
+
+enum err_code acl_delete(struct cmdlet_context *c, struct arena *arena, struct span connector, struct err *err)
+{
+    struct acl acl;
+    enum err_code code = acl_load(&acl, c, arena, connector, err);
+    if (code)
+        return code;
+    for (size_t i = 0; i < acl.count; i++)
+        acl.items[i].removed = true;
+    return acl_save(&acl, err);
+}

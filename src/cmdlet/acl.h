@@ -51,3 +51,5 @@ enum err_code acl_add_send_defaults(struct acl *acl, struct err *err);
  */
 enum err_code acl_check_open_relay(const struct acl *acl, const struct record *connector, struct err *err);
 enum err_code acl_save(const struct acl *acl, struct err *err);
+/* Takes every entry of a connector out of the store. */
+enum err_code acl_delete(struct cmdlet_context *c, struct arena *arena, struct span connector, struct err *err);

@@ -246,11 +246,7 @@ static enum err_code removing(struct shell_call *call, const struct record *r, s
 
 static enum err_code removed(struct shell_call *call, const struct record *r, struct err *err)
 {
-    struct acl acl;
-    enum err_code code = acl_load(&acl, cmdlet_context(call), call->arena, record_string(r, SPAN("Guid")), err);
-    for (size_t i = 0; i < acl.count; i++)
-        acl.items[i].removed = true;
-    return code ? code : acl_save(&acl, err);
+    return acl_delete(cmdlet_context(call), call->arena, record_string(r, SPAN("Guid")), err);
 }
 
 #define USAGE(name, help)                                                                                          \

@@ -8,15 +8,6 @@
 #define ANONYMOUS "'NT AUTHORITY\\ANONYMOUS LOGON'"
 #define RELAY     "ms-Exch-SMTP-Accept-Any-Recipient"
 
-static void run(unsigned flags, const struct bench_row *rows, size_t count)
-{
-    struct bench b;
-    bench_init(&b, flags);
-    for (size_t i = 0; i < count; i++)
-        bench_check(&b, &rows[i]);
-    bench_done(&b);
-}
-
 static void test_defaults(void **state UNUSED)
 {
     static const struct bench_row hub[] = {
@@ -56,9 +47,9 @@ static void test_defaults(void **state UNUSED)
         {"the last one stays", "Get-ReceiveConnector | Remove-ReceiveConnector -Confirm:$false", ERR_DENIED,
          .has = {"Edge", "must keep one"}},
     };
-    run(0, hub, ARRAY_LEN(hub));
-    run(BENCH_EDGE, edge, ARRAY_LEN(edge));
-    run(BENCH_SQLITE, hub, ARRAY_LEN(hub));
+    bench_check_rows(0, hub, ARRAY_LEN(hub));
+    bench_check_rows(BENCH_EDGE, edge, ARRAY_LEN(edge));
+    bench_check_rows(BENCH_SQLITE, hub, ARRAY_LEN(hub));
 }
 
 #define SHOW(name) "; Get-ReceiveConnector " name " | ConvertTo-Json -Compress"
@@ -117,8 +108,8 @@ static void test_usage(void **state UNUSED)
         {"rate", "New-ReceiveConnector r -Internet -Bindings 0.0.0.0:99" SHOW("r"),
          .has = {"\"MessageRateLimit\":600"}},
     };
-    run(0, hub, ARRAY_LEN(hub));
-    run(BENCH_EDGE, edge, ARRAY_LEN(edge));
+    bench_check_rows(0, hub, ARRAY_LEN(hub));
+    bench_check_rows(BENCH_EDGE, edge, ARRAY_LEN(edge));
 }
 
 static void test_change(void **state UNUSED)
@@ -175,8 +166,8 @@ static void test_change(void **state UNUSED)
          "0.0.0.0/0",
          ERR_CONFLICT, .has = {"Client mail"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_SQLITE, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_SQLITE, rows, ARRAY_LEN(rows));
 }
 
 static void test_permissions(void **state UNUSED)
@@ -265,8 +256,8 @@ static void test_permissions(void **state UNUSED)
          "Get-ADPermission 'Receive Connector Name' | ConvertTo-Json -AsArray -Compress",
          .has = {"[]"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_SQLITE, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_SQLITE, rows, ARRAY_LEN(rows));
 }
 
 static void test_users_in_acls(void **state UNUSED)
@@ -293,8 +284,8 @@ static void test_users_in_acls(void **state UNUSED)
          "'alice.smith'} | ConvertTo-Json -AsArray -Compress",
          .has = {"[]"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_SQLITE, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_SQLITE, rows, ARRAY_LEN(rows));
 }
 
 static void test_open_relay(void **state UNUSED)
@@ -324,7 +315,7 @@ static void test_open_relay(void **state UNUSED)
          "ExternalAuthoritative -PermissionGroups ExchangeServers",
          ERR_DENIED, .has = {"open relay"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
 }
 
 static void test_send_connectors(void **state UNUSED)
@@ -367,8 +358,8 @@ static void test_send_connectors(void **state UNUSED)
          "Get-SendConnector | Remove-SendConnector -Confirm:$false; Get-SendConnector | ConvertTo-Json -AsArray",
          .has = {"[]"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_SQLITE, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_SQLITE, rows, ARRAY_LEN(rows));
 }
 
 int main(void)

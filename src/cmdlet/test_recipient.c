@@ -7,15 +7,6 @@
 
 #define JSON " | ConvertTo-Json -Compress"
 
-static void run(unsigned flags, const struct bench_row *rows, size_t count)
-{
-    struct bench b;
-    bench_init(&b, flags);
-    for (size_t i = 0; i < count; i++)
-        bench_check(&b, &rows[i]);
-    bench_done(&b);
-}
-
 static void test_mailboxes(void **state UNUSED)
 {
     static const struct bench_row rows[] = {
@@ -75,8 +66,8 @@ static void test_mailboxes(void **state UNUSED)
          .has = {"the mailbox \"alice\" could not be found", "\"bob\""}},
         {"asks", "Remove-Mailbox bob", ERR_UNAVAILABLE, .has = {"-Confirm:$false"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_SQLITE, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_SQLITE, rows, ARRAY_LEN(rows));
 }
 
 /* The password reaches the store as a secret, from wherever it comes. */
@@ -174,8 +165,8 @@ static void test_contacts_and_groups(void **state UNUSED)
         {"remove a group", "Remove-DistributionGroup team -Confirm:$false; Get-DistributionGroup" JSON,
          .lacks = {"team"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_SQLITE, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_SQLITE, rows, ARRAY_LEN(rows));
 }
 
 static void test_domains(void **state UNUSED)
@@ -206,8 +197,8 @@ static void test_domains(void **state UNUSED)
         {"all or nothing", "Get-AcceptedDomain | Remove-AcceptedDomain -Confirm:$false", ERR_DENIED},
         {"nothing", "Get-AcceptedDomain" JSON, .has = {"app.test", "below"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_SQLITE, rows, ARRAY_LEN(rows));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_SQLITE, rows, ARRAY_LEN(rows));
 }
 
 static void test_settings(void **state UNUSED)
@@ -240,8 +231,8 @@ static void test_settings(void **state UNUSED)
         {"first domain is the default", "New-AcceptedDomain a.test -DomainName a.test" JSON,
          .has = {"\"Default\":true"}},
     };
-    run(0, rows, ARRAY_LEN(rows));
-    run(BENCH_EMPTY, empty, ARRAY_LEN(empty));
+    bench_check_rows(0, rows, ARRAY_LEN(rows));
+    bench_check_rows(BENCH_EMPTY, empty, ARRAY_LEN(empty));
 }
 
 /* Every cmdlet has help, and every parameter of it. */

@@ -172,3 +172,12 @@ void bench_check(struct bench *b, const struct bench_row *row)
         fail();
     }
 }
+
+void bench_check_rows(unsigned flags, const struct bench_row *rows, size_t count)
+{
+    struct bench b;
+    bench_init(&b, flags);
+    for (size_t i = 0; i < count; i++)
+        bench_check(&b, &rows[i]);
+    bench_done(&b);
+}

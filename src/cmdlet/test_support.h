@@ -36,3 +36,5 @@ struct bench_row {
     const char *warns;    /* a part of the warnings */
 };
 void bench_check(struct bench *b, const struct bench_row *row);
+/* All rows in their order on a bench of their own. */
+void bench_check_rows(unsigned flags, const struct bench_row *rows, size_t count);
