@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "cmdlet/bootstrap.h"
+#include "cmdlet/transaction.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,26 +58,6 @@ static void print(void *context, struct span bytes)
     buf_add(context, bytes);
 }
 
-static enum err_code begin(struct bench *b)
-{
-    enum err_code code = object_store_begin(b->context.policy, &b->err);
-    if (code == ERR_NONE && b->context.recipients != b->context.policy)
-        code = object_store_begin(b->context.recipients, &b->err);
-    return code;
-}
-
-static enum err_code end(struct bench *b, enum err_code code)
-{
-    bool both = b->context.recipients != b->context.policy;
-    if (code == ERR_NONE)
-        code = object_store_commit(b->context.policy, &b->err);
-    if (code == ERR_NONE && both)
-        code = object_store_commit(b->context.recipients, &b->err);
-    object_store_rollback(b->context.policy);
-    object_store_rollback(b->context.recipients);
-    return code;
-}
-
 void bench_init(struct bench *b, unsigned flags)
 {
     *b = (struct bench){.host = {ask, warn}, .folder = "/tmp/mailreeve-test-XXXXXX"};
@@ -103,10 +84,9 @@ void bench_init(struct bench *b, unsigned flags)
     assert_int_equal(cmdlet_table(&b->arena, &b->table, &b->err), ERR_NONE);
     if (flags & BENCH_EMPTY)
         return;
-    enum err_code code = begin(b);
-    if (code == ERR_NONE)
-        code = cmdlet_init_state(&b->context, SPAN("example.com"), &b->err);
-    if (end(b, code) != ERR_NONE)
+    if (cmdlet_transaction.begin(&b->context, &b->err) ||
+        cmdlet_init_state(&b->context, SPAN("example.com"), &b->err) ||
+        cmdlet_transaction.commit(&b->context, &b->err))
         fail_msg("init: %s", b->err.text);
 }
 
@@ -131,17 +111,17 @@ void bench_done(struct bench *b)
 enum err_code bench_run(struct bench *b, const char *script)
 {
     struct script parsed;
-    const struct shell_output output = {print, &b->out};
+    const struct shell shell = {.table = &b->table,
+                                .host = &b->host,
+                                .context = &b->context,
+                                .transaction = &cmdlet_transaction,
+                                .output = {.out = print, .context = &b->out}};
     buf_clear(&b->out);
     buf_clear(&b->warnings);
     b->err = (struct err){0};
     enum err_code code = syntax_parse(span_of(script), &b->arena, &parsed, NULL, &b->err);
-    for (size_t i = 0; code == ERR_NONE && i < parsed.count; i++) {
-        code = begin(b);
-        if (code == ERR_NONE)
-            code = shell_run(&b->table, &parsed.statements[i], &b->host, &b->context, &output, &b->err);
-        code = end(b, code);
-    }
+    for (size_t i = 0; code == ERR_NONE && i < parsed.count; i++)
+        code = shell_execute(&shell, &parsed.statements[i], &b->err);
     return code;
 }
 
