@@ -54,7 +54,7 @@ struct shell_call {
     bool what_if;                   /* -WhatIf: check everything, say what would be done, change nothing */
     bool no_confirm;                /* -Confirm:$false was given */
     struct shell_host *host;
-    void *context; /* given to shell_run, for the cmdlets (their stores) */
+    void *context; /* of struct shell, for the cmdlets (their stores) */
     const struct shell_command *command;
     void (*emit)(struct shell_call *call, struct value v); /* passes an object on down the pipeline */
     void **state;   /* the command's own, for one run of the pipeline; NULL at its start */

@@ -315,10 +315,3 @@ enum err_code shell_execute(const struct shell *shell, const struct statement *s
     *err = (struct err){0};
     return ERR_NONE;
 }
-
-enum err_code shell_run(const struct shell_table *table, const struct statement *statement, struct shell_host *host,
-                        void *context, const struct shell_output *output, struct err *err)
-{
-    const struct shell shell = {.table = table, .host = host, .context = context, .output = *output};
-    return shell_execute(&shell, statement, err);
-}

@@ -51,7 +51,7 @@ struct shell {
     const struct shell_table *table;
     struct shell_host *host;                     /* NULL: nobody can be asked or warned */
     void *context;                               /* for the cmdlets and the transaction */
-    const struct shell_transaction *transaction; /* NULL: the caller has one open */
+    const struct shell_transaction *transaction; /* NULL: the caller has one open, and undoes it on any error */
     struct shell_output output;
 };
 
@@ -62,13 +62,6 @@ struct shell {
  */
 NODISCARD enum err_code shell_execute(const struct shell *shell, const struct statement *statement,
                                       struct err *err);
-/*
- * The same inside a transaction of the caller's, who must undo it on any error, also one that -ErrorAction would
- * pass over. The output comes before the caller's commit.
- */
-NODISCARD enum err_code shell_run(const struct shell_table *table, const struct statement *statement,
-                                  struct shell_host *host, void *context, const struct shell_output *output,
-                                  struct err *err);
 
 /* The i-th command, the shell's own included; NULL behind the last. */
 const struct shell_command *shell_command_at(const struct shell_table *table, size_t i);

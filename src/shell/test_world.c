@@ -254,7 +254,7 @@ enum err_code world_run(struct world *w, struct span text)
     const struct shell shell = {.table = &world_table,
                                 .host = &host.host,
                                 .context = w,
-                                .transaction = &transaction,
+                                .transaction = w->no_transaction ? NULL : &transaction,
                                 .output = {.out = write_out, .err = write_err, .context = w, .width = w->width}};
     struct script script;
     buf_clear(&w->out);
@@ -263,8 +263,6 @@ enum err_code world_run(struct world *w, struct span text)
     w->error = (struct err){0};
     enum err_code code = syntax_parse(text, &w->arena, &script, NULL, &w->error);
     for (size_t i = 0; !code && i < script.count; i++)
-        code = w->no_transaction
-                   ? shell_run(&world_table, &script.statements[i], &host.host, w, &shell.output, &w->error)
-                   : shell_execute(&shell, &script.statements[i], &w->error);
+        code = shell_execute(&shell, &script.statements[i], &w->error);
     return code;
 }

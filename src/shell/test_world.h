@@ -12,7 +12,7 @@ struct world {
     const char *answer; /* to a confirmation; NULL: nobody is there */
     int asked;
     bool commit_fails;
-    bool no_transaction; /* shell_run instead of shell_execute */
+    bool no_transaction; /* as if the caller had one open */
     size_t width;
     struct err error;
 };
