@@ -34,6 +34,9 @@ struct object_store {
     const struct object_store_ops *ops;
 };
 
+/* For adapters whose source has another order: as list must give them. */
+void object_store_sort(struct record **records, size_t count);
+
 /*
  * All changes between begin and commit become visible to others and durable together, or not at all.
  * ERR_UNAVAILABLE: another process holds the store; it may be tried again. ERR_UNKNOWN: a flush failed, and nobody

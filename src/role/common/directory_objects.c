@@ -1,91 +1,131 @@
-/* directory_objects.c: a thin adapter: lists are read page by page. */
+/*
+ * directory_objects.c: an adapter from the directory's administration to the object store port.
+ *
+ * Invariant: changes come within a transaction only, as the port wants it; the directory alone would make each its
+ * own.
+ */
 #include "role/common/directory_objects.h"
 
 #include "directory/embedded.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { PAGE = 256 };
 
 struct directory_objects {
     struct object_store store;
     struct directory *directory;
+    bool in_transaction;
 };
 
-static struct directory *directory_of(struct object_store *s)
+static struct directory_objects *of(struct object_store *s)
 {
-    return ((struct directory_objects *)s)->directory;
+    return (struct directory_objects *)s;
 }
 
 static enum err_code begin(struct object_store *s, struct err *err)
 {
-    return directory_embedded_begin(directory_of(s), err);
+    enum err_code code = directory_embedded_begin(of(s)->directory, err);
+    of(s)->in_transaction |= code == ERR_NONE;
+    return code;
 }
 
 static enum err_code commit(struct object_store *s, struct err *err)
 {
-    return directory_embedded_commit(directory_of(s), err);
+    if (!of(s)->in_transaction)
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    enum err_code code = directory_embedded_commit(of(s)->directory, err);
+    of(s)->in_transaction = code == ERR_UNAVAILABLE; /* it may be tried again */
+    return code;
 }
 
 static void rollback(struct object_store *s)
 {
-    directory_embedded_rollback(directory_of(s));
+    directory_embedded_rollback(of(s)->directory);
+    of(s)->in_transaction = false;
 }
 
 static enum err_code put(struct object_store *s, const struct record *r, struct err *err)
 {
-    return directory_embedded_put(directory_of(s), r, err);
+    return of(s)->in_transaction ? directory_embedded_put(of(s)->directory, r, err)
+                                 : err_set(err, ERR_CONFLICT, "no transaction is open");
 }
 
 static enum err_code remove_object(struct object_store *s, struct span class_name, struct span guid,
                                    struct err *err)
 {
-    return directory_embedded_remove(directory_of(s), class_name, guid, err);
+    return of(s)->in_transaction ? directory_embedded_remove(of(s)->directory, class_name, guid, err)
+                                 : err_set(err, ERR_CONFLICT, "no transaction is open");
+}
+
+static enum err_code get(struct object_store *s, struct span class_name, struct span guid, struct arena *arena,
+                         struct record **ret, struct err *err)
+{
+    return directory_embedded_get(of(s)->directory, class_name, guid, arena, ret, err);
+}
+
+/* Room for one more page behind the first `count`; NULL when memory is out. */
+static struct record **make_room(struct arena *arena, struct record **items, size_t count, size_t *cap)
+{
+    if (count + PAGE <= *cap)
+        return items;
+    *cap = 2 * *cap + PAGE;
+    struct record **grown = ARENA_ARRAY(arena, *cap, struct record *);
+    if (grown && count)
+        memcpy(grown, items, count * sizeof(*items));
+    return grown;
 }
 
 static enum err_code list(struct object_store *s, struct span class_name, struct arena *arena, struct record ***ret,
                           size_t *ret_count, struct err *err)
 {
-    size_t cap = PAGE, n = 0;
-    struct record **items = ARENA_ARRAY(arena, cap, struct record *);
+    struct record **items = NULL;
     struct span after = SPAN("");
-    for (bool more = true; more;) {
-        size_t got = 0;
+    size_t cap = 0, count = 0, got;
+    for (bool more = true; more; count += got) {
+        got = 0;
+        items = make_room(arena, items, count, &cap);
         if (!items)
             return err_set(err, ERR_NO_MEMORY, "out of memory");
-        enum err_code code =
-            directory_embedded_list(directory_of(s), class_name, after, PAGE, arena, items + n, &got, &more, err);
+        enum err_code code = directory_embedded_list(of(s)->directory, class_name, after, PAGE, arena,
+                                                     items + count, &got, &more, err);
         if (code)
             return code;
-        n += got;
-        if (!more || got == 0)
-            break;
-        after = record_string(items[n - 1], SPAN("Guid"));
-        if (n + PAGE > cap) {
-            struct record **grown = ARENA_ARRAY(arena, cap * 2 + PAGE, struct record *);
-            for (size_t i = 0; grown && i < n; i++)
-                grown[i] = items[i];
-            items = grown;
-            cap = cap * 2 + PAGE;
-        }
+        if (got)
+            after = record_string(items[count + got - 1], SPAN("Guid"));
     }
+    object_store_sort(items, count);
     *ret = items;
-    *ret_count = n;
+    *ret_count = count;
     return ERR_NONE;
+}
+
+static uint64_t generation(struct object_store *s)
+{
+    return directory_embedded_generation(of(s)->directory);
 }
 
 static void close_store(struct object_store *s)
 {
+    rollback(s);
     free(s);
 }
 
-static const struct object_store_ops ops = {begin, commit, rollback, put, remove_object, list, close_store};
-
 struct object_store *directory_objects_new(struct directory *d)
 {
+    static const struct object_store_ops ops = {.begin = begin,
+                                                .commit = commit,
+                                                .rollback = rollback,
+                                                .put = put,
+                                                .remove = remove_object,
+                                                .list = list,
+                                                .get = get,
+                                                .generation = generation,
+                                                .close = close_store};
     struct directory_objects *o = calloc(1, sizeof *o);
     if (!o)
         return NULL;
-    *o = (struct directory_objects){{&ops}, d};
+    *o = (struct directory_objects){.store = {&ops}, .directory = d};
     return &o->store;
 }

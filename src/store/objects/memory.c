@@ -126,12 +126,6 @@ static enum err_code remove_object(struct object_store *store, struct span class
     return ERR_NONE;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const struct record *const *x = a, *const *y = b;
-    return span_icmp(record_string(*x, SPAN("Name")), record_string(*y, SPAN("Name")));
-}
-
 static enum err_code list(struct object_store *store, struct span class_name, struct arena *arena,
                           struct record ***ret, size_t *ret_count, struct err *err)
 {
@@ -147,8 +141,7 @@ static enum err_code list(struct object_store *store, struct span class_name, st
         if (!found[n++])
             return no_memory(err);
     }
-    if (n > 1)
-        qsort(found, n, sizeof(*found), by_name);
+    object_store_sort(found, n);
     *ret = found;
     *ret_count = n;
     return ERR_NONE;

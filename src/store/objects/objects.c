@@ -4,6 +4,20 @@
  */
 #include "store/objects/internal.h"
 
+#include <stdlib.h>
+
+static int by_name(const void *a, const void *b)
+{
+    const struct record *const *x = a, *const *y = b;
+    return span_icmp(record_string(*x, SPAN("Name")), record_string(*y, SPAN("Name")));
+}
+
+void object_store_sort(struct record **records, size_t count)
+{
+    if (count > 1)
+        qsort(records, count, sizeof(*records), by_name);
+}
+
 enum err_code object_store_begin(struct object_store *s, struct err *err)
 {
     return s->ops->begin(s, err);
