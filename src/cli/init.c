@@ -4,6 +4,7 @@
  */
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cmdlet/bootstrap.h"
 #include "directory/embedded.h"
 #include "mail/domain.h"
 #include "role/common/admin.h"

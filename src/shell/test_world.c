@@ -79,6 +79,8 @@ static enum err_code change_run(struct shell_call *call, struct err *err)
     struct world *w = call->context;
     const struct value *v = record_get(call->arguments, SPAN("Identity"));
     v = v ? v : call->input;
+    if (v->kind != VALUE_RECORD && v->kind != VALUE_STRING)
+        return err_set(err, ERR_INVALID, "a thing is given by its name");
     struct span name = v->kind == VALUE_RECORD ? record_string(v->record, SPAN("Name")) : v->s;
     if (call->what_if) {
         call->host->warn(call->host, name);

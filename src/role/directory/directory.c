@@ -8,6 +8,7 @@
 
 #include "base/cursor.h"
 #include "directory/credential_cache.h"
+#include "role/common/directory_objects.h"
 #include "role/common/messages.h"
 #include "role/common/roles.h"
 #include "role/directory/internal.h"
@@ -16,6 +17,7 @@
 enum { RESOLVE_ARENA_MAX = 16 * 1024 * 1024, CACHE_ENTRIES = 65536 };
 
 static struct directory *directory;
+static struct object_store *objects; /* the same, for administration */
 
 static void on_resolve(struct role *role, struct link *link, struct frame *f)
 {
@@ -53,7 +55,7 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
     else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
         passwords_check(role, directory, link, f);
     else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_REMOVE && peer == ROLE_MANAGE)
-        objects_serve(directory_embedded_objects(directory), link, f);
+        objects_serve(objects, link, f);
     else
         role_bad_frame(peer, f, "not expected by directory");
 }
@@ -70,6 +72,9 @@ static enum err_code start(struct role *role, struct err *err)
     if (!cache)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     directory_use_cache(directory, cache);
+    objects = directory_objects_new(directory);
+    if (!objects)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     role_ready(role);
     return ERR_NONE;
 }
