@@ -26,10 +26,10 @@ enum role_kind role_from_name(struct span name);
 enum message_type {
     /* supervisor -> every role, on descriptor 3 */
     CONTROL_CONFIG =
-        1, /* u32 index, u32 receive count, str state, str host, bool change user, u32 uid, u32 gid, str user */
-    CONTROL_LINK,     /* u8 peer role, u32 peer index, u8 enum link_purpose; 1 descriptor */
-    CONTROL_DRAIN,    /* take no new work, finish what is under way, then end */
-    CONTROL_RELOAD,   /* SIGHUP: what the role reads from the system is to be read again */
+        1,         /* u32 index, u32 receive count, str state, bool change user, u32 uid, u32 gid, str user, node */
+    CONTROL_LINK,  /* u8 peer role, u32 peer index, u8 enum link_purpose; 1 descriptor */
+    CONTROL_DRAIN, /* take no new work, finish what is under way, then end */
+    CONTROL_RELOAD,   /* SIGHUP: node, read again. node: str host, bool debug, str nameservers */
     CONTROL_LISTEN,   /* receive only: str endpoint; 1 descriptor, a listening socket */
     CONTROL_UNLISTEN, /* receive only: str endpoint */
     CONTROL_IDENTITY, /* receive, deliver: bool first of a new set, bool last of it, str chain PEM, str key PEM */
@@ -43,21 +43,23 @@ enum message_type {
 
     /* receive, queue -> directory: questions */
     DIRECTORY_RESOLVE = 200, /* str address -> struct resolution (messages.h) */
-    DIRECTORY_CHECK,         /* str mechanism, str user, str password -> struct identity (messages.h) */
+    DIRECTORY_CHECK,         /* str user, str password -> struct identity (messages.h) */
 
     /* receive -> queue */
     QUEUE_STORE = 300, /* question: u64 token (0: no parts ahead), u64 spool id (0: inline), str envelope, str body
                           -> u8 enum content_outcome, u64 internal id, str text */
-    QUEUE_ENVELOPE_PART, /* u64 token, bytes: the beginning of an envelope that does not fit into QUEUE_STORE */
+    QUEUE_ENVELOPE_PART, /* u64 token, bytes: the beginning of an envelope that does not fit into QUEUE_STORE. The
+                            parts and their QUEUE_STORE follow each other without other parts between them */
     QUEUE_SPOOL,         /* question: nothing -> u64 spool id; 1 descriptor to write the body to */
     QUEUE_SPOOL_DROP,    /* u64 spool id: the body is not wanted after all */
 
     /* queue -> deliver: question; its answer may take as long as the delivery */
-    DELIVER_JOB = 400, /* struct job; body inline or 1 descriptor -> struct job results */
+    DELIVER_JOB = 400, /* a job (job.h); body inline or 1 descriptor -> u8 outcome (0, else a number of enum
+                          err_code: not begun), the report (job.h) */
 
     /* manage -> queue, on the link that serves nothing else: questions */
-    QUEUE_LIST = 500, /* u8 what, u64 after, u32 limit -> u64 next, records */
-    QUEUE_MANAGE,     /* u8 action, ... -> outcome */
+    QUEUE_LIST = 500, /* u8 enum queue_list_what, u64 after, u32 limit -> u8 outcome (enum err_code), u64 next (0:
+                         the end), u32 count, count * record (base/value_codec.h) */
     /* manage -> directory, likewise */
     OBJECTS_BEGIN = 600,
     OBJECTS_COMMIT,
@@ -74,3 +76,6 @@ enum link_purpose {
     LINK_CALL, /* one question at a time, the asker blocks (the shell's work in manage) */
     LINK_PURPOSES,
 };
+
+/* What QUEUE_LIST asks for: records of the types Queue and Message (cmdlet/context.h). */
+enum queue_list_what { QUEUE_LIST_QUEUES, QUEUE_LIST_MESSAGES };

@@ -146,6 +146,50 @@ static void take_link(struct role *role, struct frame *f)
     }
 }
 
+static void on_control_lost(void *context)
+{
+    struct role *role = context;
+    role->control = NULL;
+    role_exit(role, EXIT_FAILURE);
+}
+
+/* What node.conf says and a reload may change. */
+static bool take_node(struct role *role, struct cursor *c)
+{
+    struct span host = cursor_bytes(c, sizeof role->host - 1);
+    bool debug = cursor_bool(c);
+    struct span nameservers = cursor_bytes(c, sizeof role->nameservers - 1);
+    if (!cursor_done(c))
+        return false;
+    snprintf(role->host, sizeof role->host, "%.*s", SPAN_ARG(host));
+    snprintf(role->nameservers, sizeof role->nameservers, "%.*s", SPAN_ARG(nameservers));
+    log_set_threshold(debug ? LOG_DEBUG : LOG_INFO);
+    return true;
+}
+
+static bool take_config(struct role *role, struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    role->index = cursor_u32(&c);
+    role->receive_count = cursor_u32(&c);
+    struct span state = cursor_bytes(&c, sizeof role->state - 1);
+    role->user.change = cursor_bool(&c);
+    role->user.uid = cursor_u32(&c);
+    role->user.gid = cursor_u32(&c);
+    struct span user = cursor_bytes(&c, sizeof role->user.name - 1);
+    if (!take_node(role, &c) || role->receive_count > ROLE_RECEIVE_MAX)
+        return false;
+    snprintf(role->state, sizeof role->state, "%.*s", SPAN_ARG(state));
+    snprintf(role->user.name, sizeof role->user.name, "%.*s", SPAN_ARG(user));
+    return true;
+}
+
+static bool take_reload(struct role *role, const struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    return take_node(role, &c);
+}
+
 static void on_control(void *context, struct frame *f)
 {
     struct role *role = context;
@@ -155,34 +199,10 @@ static void on_control(void *context, struct frame *f)
         role->main->on_drain(role);
     else if (f->type == CONTROL_DRAIN)
         role_exit(role, EXIT_SUCCESS);
+    else if (f->type == CONTROL_RELOAD && !take_reload(role, f))
+        role_bad_frame(ROLE_KINDS, f, "malformed node settings");
     else if (role->main->on_control)
         role->main->on_control(role, f);
-}
-
-static void on_control_lost(void *context)
-{
-    struct role *role = context;
-    role->control = NULL;
-    role_exit(role, EXIT_FAILURE);
-}
-
-static bool take_config(struct role *role, struct frame *f)
-{
-    struct cursor c = cursor_of(f->body);
-    role->index = cursor_u32(&c);
-    role->receive_count = cursor_u32(&c);
-    struct span state = cursor_bytes(&c, sizeof role->state - 1);
-    struct span host = cursor_bytes(&c, sizeof role->host - 1);
-    role->user.change = cursor_bool(&c);
-    role->user.uid = cursor_u32(&c);
-    role->user.gid = cursor_u32(&c);
-    struct span user = cursor_bytes(&c, sizeof role->user.name - 1);
-    if (!cursor_done(&c) || role->receive_count > ROLE_RECEIVE_MAX)
-        return false;
-    snprintf(role->state, sizeof role->state, "%.*s", SPAN_ARG(state));
-    snprintf(role->host, sizeof role->host, "%.*s", SPAN_ARG(host));
-    snprintf(role->user.name, sizeof role->user.name, "%.*s", SPAN_ARG(user));
-    return true;
 }
 
 /* Reads the first control message, CONTROL_CONFIG, before there is a loop. */
@@ -245,7 +265,7 @@ static enum err_code role_begin(struct role *role, struct err *err)
 int role_run(const struct role_main *main)
 {
     static struct role role;
-    role = (struct role){.main = main};
+    role = (struct role){.main = main, .exit_status = -1};
     for (size_t i = 0; i < ROLE_KINDS; i++)
         role.call_fds[i] = -1;
     log_init(role_name(main->kind));
@@ -264,7 +284,6 @@ int role_run(const struct role_main *main)
         log_end(&l);
         return EXIT_FAILURE;
     }
-    role.exit_status = -1;
     while (role.exit_status < 0)
         uv_run(&role.loop, UV_RUN_DEFAULT);
     return role.exit_status;

@@ -24,7 +24,8 @@ struct role_main {
     void (*on_frame)(struct role *role, enum role_kind peer, uint32_t index, struct link *link, struct frame *f);
     /* A link to a peer was (re)made, or lost (link NULL). May be NULL. */
     void (*on_link)(struct role *role, enum role_kind peer, uint32_t index, struct link *link);
-    /* A control message beyond the common ones: LISTEN, IDENTITY, TICKET_KEYS, RELOAD. May be NULL. */
+    /* A control message beyond the common ones: LISTEN, IDENTITY, TICKET_KEYS, RELOAD (host and nameservers are
+     * new by then). May be NULL. */
     void (*on_control)(struct role *role, struct frame *f);
     /* CONTROL_DRAIN: finish, then role_exit. NULL: the process ends at once. */
     void (*on_drain)(struct role *role);
@@ -43,6 +44,7 @@ struct role {
     uint32_t receive_count; /* how many receive processes there are */
     char state[1024];       /* path of the state folder, NUL-terminated */
     char host[256];         /* this server's own name */
+    char nameservers[256];  /* for DNS, comma-separated; empty: the system's */
     struct sandbox_user user;
     /* LINK_WORK links by peer; receive peers by index, the others at 0. NULL while a peer is down. */
     struct link *links[ROLE_KINDS][ROLE_RECEIVE_MAX];

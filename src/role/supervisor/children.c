@@ -162,11 +162,11 @@ static void send_config(struct child *c)
     put_u32(&b, c->index);
     put_u32(&b, s->receivers);
     put_bytes(&b, span_of(s->state));
-    put_bytes(&b, span_of(s->host));
     put_bool(&b, s->user.change);
     put_u32(&b, (uint32_t)s->user.uid);
     put_u32(&b, (uint32_t)s->user.gid);
     put_bytes(&b, span_of(s->user.name));
+    supervisor_put_node(s, &b);
     ASSERT(!b.failed);
     if (link_send(c->control, CONTROL_CONFIG, 0, buf_span(&b), NULL, 0))
         log_text(LOG_ERROR, "role-failed", "%s cannot be configured", role_name(c->kind));

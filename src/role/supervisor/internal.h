@@ -3,13 +3,15 @@
 
 #include "role/common/protocol.h"
 #include "role/common/role.h"
+#include "role/common/state.h"
 #include "role/supervisor/supervisor.h"
 #include "runtime/link.h"
 #include "runtime/sandbox.h"
+#include "tls/tls.h"
 
 #include "base/ip.h"
 
-enum { SUPERVISOR_LISTENERS_MAX = 1024, SUPERVISOR_IDENTITIES_MAX = 256, SUPERVISOR_TICKET_KEYS_LEN = 160 };
+enum { SUPERVISOR_LISTENERS_MAX = 1024, SUPERVISOR_IDENTITIES_MAX = 256 };
 
 struct child {
     struct supervisor *supervisor;
@@ -38,7 +40,8 @@ struct supervisor {
     uv_signal_t signals[3];
     uv_timer_t drain;
     const struct supervisor_options *options;
-    char state[1024], host[256];
+    char state[1024];
+    struct node_settings node;
     struct sandbox_user user;
     struct child children[ROLE_KINDS - 1 + ROLE_RECEIVE_MAX];
     size_t child_count;
@@ -48,7 +51,7 @@ struct supervisor {
     bool bindings_known, announced, stopping;
     struct identity_pem identities[SUPERVISOR_IDENTITIES_MAX];
     size_t identity_count;
-    char ticket_keys[SUPERVISOR_TICKET_KEYS_LEN];
+    char ticket_keys[TLS_TICKET_KEYS * TLS_TICKET_KEY_LEN];
     int exit_status;
 };
 
@@ -75,6 +78,8 @@ void keys_hand_over(struct supervisor *s, struct child *c);
 void keys_wipe(struct supervisor *s);
 
 /* ---- supervisor.c ---- */
+/* The node's settings as CONTROL_CONFIG and CONTROL_RELOAD carry them. */
+void supervisor_put_node(const struct supervisor *s, struct buf *out);
 void supervisor_check_ready(struct supervisor *s);
 void supervisor_on_bindings(struct supervisor *s, struct span body);
 /* All children are gone. */

@@ -110,7 +110,7 @@ enum err_code keys_load(struct supervisor *s, struct err *err)
 enum err_code keys_make_tickets(struct supervisor *s, struct err *err)
 {
     /* The newest key stands first; the one before it still decrypts. */
-    char fresh[SUPERVISOR_TICKET_KEYS_LEN / 2];
+    char fresh[TLS_TICKET_KEY_LEN];
     if (getrandom(fresh, sizeof fresh, 0) != (ssize_t)sizeof fresh)
         return err_errno(err, errno, "no random bytes for ticket keys");
     memcpy(s->ticket_keys + sizeof fresh, s->ticket_keys, sizeof fresh);

@@ -84,18 +84,35 @@ static void stop(struct supervisor *s)
     children_stop(s);
 }
 
+void supervisor_put_node(const struct supervisor *s, struct buf *out)
+{
+    put_bytes(out, span_of(s->node.host));
+    put_bool(out, s->node.debug);
+    put_bytes(out, span_of(s->node.nameservers));
+}
+
+/* All or nothing: what cannot be read leaves everything as it was. */
 static void reload(struct supervisor *s)
 {
+    struct node_settings node;
     struct err err = {0};
-    if (keys_load(s, &err) || keys_make_tickets(s, &err)) {
+    if (state_load(s->state, &node, &err) || keys_load(s, &err) || keys_make_tickets(s, &err)) {
         log_text(LOG_ERROR, "reload-failed", "%s", err.text);
         return;
     }
+    s->node = node;
+    log_set_threshold(node.debug ? LOG_DEBUG : LOG_INFO);
+    struct buf b;
+    buf_init(&b, FRAME_BODY_MAX);
+    supervisor_put_node(s, &b);
+    ASSERT(!b.failed);
     for (size_t i = 0; i < s->child_count; i++)
         if (s->children[i].kind == ROLE_RECEIVE || s->children[i].kind == ROLE_DELIVER)
             keys_hand_over(s, &s->children[i]);
-    children_tell(s, ROLE_KINDS, CONTROL_RELOAD, SPAN(""));
-    log_text(LOG_NOTICE, "reloaded", "%zu certificates", s->identity_count);
+    children_tell(s, ROLE_KINDS, CONTROL_RELOAD, buf_span(&b));
+    buf_done(&b);
+    log_text(LOG_NOTICE, "reloaded", "%zu certificates; receivers and ports of node.conf apply at the next start",
+             s->identity_count);
 }
 
 static void on_signal(uv_signal_t *h, int number)
@@ -145,7 +162,6 @@ int supervisor_serve(const struct supervisor_options *options)
     static struct supervisor s;
     struct err err = {0};
     int lock = -1;
-    struct node_settings node;
     s.options = options;
     log_init("supervisor");
     signal(SIGPIPE, SIG_IGN);
@@ -158,12 +174,12 @@ int supervisor_serve(const struct supervisor_options *options)
     }
     snprintf(s.state, sizeof s.state, "%s", path);
     free(path);
-    if (state_load(s.state, &node, &err) || state_lock(s.state, &lock, &err)) {
+    if (state_load(s.state, &s.node, &err) || state_lock(s.state, &lock, &err)) {
         fprintf(stderr, "mailreeve serve: %s\n", err.text);
         return EXIT_FAILURE;
     }
-    snprintf(s.host, sizeof s.host, "%s", node.host);
-    s.receivers = count_receivers(options->receivers ? options->receivers : node.receivers);
+    log_set_threshold(s.node.debug ? LOG_DEBUG : LOG_INFO);
+    s.receivers = count_receivers(options->receivers ? options->receivers : s.node.receivers);
     if (start(&s, &err)) {
         fprintf(stderr, "mailreeve serve: %s\n", err.text);
         return EXIT_FAILURE;
