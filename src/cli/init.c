@@ -96,6 +96,10 @@ static enum err_code make_databases(const char *state, struct err *err)
     if (!code)
         code = queue_sqlite_open(path, &q, err);
     queue_close(q);
+    if (!code)
+        code = state_path(state, "queue.db-lock", path, sizeof path, err);
+    if (!code)
+        unlink(path); /* root's; the role queue makes its own */
     return code;
 }
 

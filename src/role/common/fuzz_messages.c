@@ -1,9 +1,42 @@
-/* Any bytes as the body of an answer from another role: bounded, and what is understood encodes to the same bytes.
+/*
+ * Any bytes as the body of a message from another role: bounded, and what is understood encodes to the same bytes.
+ * The first octet says whether a job came with a descriptor; it is no part of the job.
  */
 #include "directory/directory_check.h"
+#include "role/common/job.h"
 #include "role/common/messages.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Below this every report's text is encoded whole. */
+enum { REPORT_SIZE_MAX = 65536 };
+
+static void try_job(struct span input, struct arena *a, struct buf *b)
+{
+    struct delivery_job job;
+    struct secret password;
+    struct span body = span_from(input, 1);
+    bool has_fd = input.len && input.ptr[0] & 1;
+    if (!job_get(body, has_fd, a, &job, &password))
+        return;
+    buf_clear(b);
+    job_put(b, &job);
+    buf_add(b, job.body);
+    ASSERT(span_eq(buf_span(b), body));
+    ASSERT(job.body.len == (has_fd ? 0 : job.size));
+    secret_done(&password);
+}
+
+static void try_report(struct span body, struct arena *a, struct buf *b)
+{
+    struct delivery_report report;
+    struct cursor c = cursor_of(body);
+    if (!job_get_report(body, cursor_u32(&c), a, &report) || body.len > REPORT_SIZE_MAX)
+        return;
+    buf_clear(b);
+    job_put_report(b, &report);
+    ASSERT(span_eq(buf_span(b), body));
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -23,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         message_put_identity(&b, DIRECTORY_ACCEPTED, &id);
         ASSERT(span_eq(buf_span(&b), body));
     }
+    try_job(body, &a, &b);
+    try_report(body, &a, &b);
     buf_done(&b);
     arena_clear(&a);
     return 0;

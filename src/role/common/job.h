@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/cursor.h"
 #include "delivery/delivery.h"
 
@@ -23,7 +24,11 @@ void job_put(struct buf *out, const struct delivery_job *job);
 NODISCARD bool job_get(struct span body, bool has_fd, struct arena *arena, struct delivery_job *ret,
                        struct secret *ret_password);
 
-/* Appends a report; texts are cut at JOB_REPORT_TEXT_MAX, at a character's end. */
+/*
+ * Appends a report of at most JOB_RECIPIENTS_MAX results, which then always fits into a frame behind an octet:
+ * texts are cut at JOB_REPORT_TEXT_MAX, all of them shorter where there are too many long ones, at a character's
+ * end; control characters become '?'.
+ */
 void job_put_report(struct buf *out, const struct delivery_report *report);
 /* Reads it; text and results live in the arena. False: malformed, or not `count` results. */
 NODISCARD bool job_get_report(struct span body, size_t count, struct arena *arena, struct delivery_report *ret);

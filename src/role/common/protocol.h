@@ -60,14 +60,20 @@ enum message_type {
     /* manage -> queue, on the link that serves nothing else: questions */
     QUEUE_LIST = 500, /* u8 enum queue_list_what, u64 after, u32 limit -> u8 outcome (enum err_code), u64 next (0:
                          the end), u32 count, count * record (base/value_codec.h) */
-    /* manage -> directory, likewise */
-    OBJECTS_BEGIN = 600,
-    OBJECTS_COMMIT,
-    OBJECTS_ROLLBACK,
-    OBJECTS_LIST,   /* str class, str after guid -> outcome, records, bool more */
-    OBJECTS_GET,    /* str class, str guid -> outcome, record */
-    OBJECTS_PUT,    /* record -> outcome */
-    OBJECTS_REMOVE, /* str class, str guid -> outcome */
+    /*
+     * manage -> directory, likewise. Each is answered at once with u8 outcome (enum err_code) and str text of the
+     * error (empty with ERR_NONE); what the arrow names follows with ERR_NONE only. Records as in
+     * base/value_codec.h.
+     */
+    OBJECTS_BEGIN = 600, /* nothing -> nothing; an open transaction, which its asker has lost, is undone first */
+    OBJECTS_COMMIT,      /* nothing -> nothing */
+    OBJECTS_ROLLBACK,    /* nothing -> nothing */
+    OBJECTS_LIST,        /* str class, str guid of the last record of the page before (empty: from the start)
+                            -> bool more, u32 count, count * record: as many as fit, in the order of their names */
+    OBJECTS_GET,         /* str class, str guid -> record */
+    OBJECTS_PUT,         /* record -> nothing */
+    OBJECTS_REMOVE,      /* str class, str guid -> nothing */
+    OBJECTS_GENERATION,  /* nothing -> u64 generation */
 };
 
 /* What a link between two roles is for; a pair of roles may have one of each. */
@@ -75,6 +81,13 @@ enum link_purpose {
     LINK_WORK, /* asynchronous, on the loop of both */
     LINK_CALL, /* one question at a time, the asker blocks (the shell's work in manage) */
     LINK_PURPOSES,
+};
+
+/* What became of a message that was to be stored (QUEUE_STORE). */
+enum content_outcome {
+    CONTENT_STORED,  /* durable */
+    CONTENT_REFUSED, /* the queue says no: text why, temporary */
+    CONTENT_UNKNOWN, /* nobody knows: the queue process died or did not answer. Never sent */
 };
 
 /* What QUEUE_LIST asks for: records of the types Queue and Message (cmdlet/context.h). */

@@ -42,19 +42,20 @@ struct role_asker role_asker(struct link *link, const struct frame *f)
     return (struct role_asker){link, link_serial(link), f->id, f->type};
 }
 
-static bool asker_lives(const struct role *role, const struct role_asker *asker)
+static bool asker_lives(const struct role_asker *asker)
 {
-    for (size_t k = 0; k < ROLE_KINDS; k++)
-        for (size_t i = 0; i < ROLE_RECEIVE_MAX; i++)
-            if (role->links[k][i] && role->links[k][i] == asker->link)
-                return link_serial(asker->link) == asker->serial;
+    for (size_t purpose = 0; purpose < LINK_PURPOSES; purpose++)
+        for (size_t k = 0; k < ROLE_KINDS; k++)
+            for (size_t i = 0; i < ROLE_RECEIVE_MAX; i++)
+                if (peers[purpose][k][i].link && peers[purpose][k][i].link == asker->link)
+                    return link_serial(asker->link) == asker->serial;
     return false;
 }
 
-void role_answer(struct role *role, const struct role_asker *asker, struct span head, struct span tail,
-                 const int *fds, size_t fd_count)
+void role_answer(const struct role_asker *asker, struct span head, struct span tail, const int *fds,
+                 size_t fd_count)
 {
-    if (!asker_lives(role, asker))
+    if (!asker_lives(asker))
         return;
     enum err_code code = link_send2(asker->link, asker->type | LINK_ANSWER, asker->id, head, tail, fds, fd_count);
     if (code && code != ERR_UNAVAILABLE)

@@ -67,8 +67,8 @@ struct role_asker {
 };
 struct role_asker role_asker(struct link *link, const struct frame *f);
 /* Sends the answer; drops it (with a log line where that is not the peer's death) when it cannot be sent. */
-void role_answer(struct role *role, const struct role_asker *asker, struct span head, struct span tail,
-                 const int *fds, size_t fd_count);
+void role_answer(const struct role_asker *asker, struct span head, struct span tail, const int *fds,
+                 size_t fd_count);
 /* Tells the supervisor that this role serves. Once. */
 void role_ready(struct role *role);
 /* Ends the loop; role_run returns the status. */

@@ -19,7 +19,7 @@ enum { RESOLVE_ARENA_MAX = 16 * 1024 * 1024, CACHE_ENTRIES = 65536 };
 static struct directory *directory;
 static struct object_store *objects; /* the same, for administration */
 
-static void on_resolve(struct role *role, struct link *link, struct frame *f)
+static void on_resolve(struct link *link, struct frame *f)
 {
     struct cursor c = cursor_of(f->body);
     struct span address = cursor_bytes(&c, DIRECTORY_NAME_MAX);
@@ -42,7 +42,7 @@ static void on_resolve(struct role *role, struct link *link, struct frame *f)
         message_put_resolution(&b, ERR_LIMIT, &r);
     }
     struct role_asker asker = role_asker(link, f);
-    role_answer(role, &asker, buf_span(&b), SPAN(""), NULL, 0);
+    role_answer(&asker, buf_span(&b), SPAN(""), NULL, 0);
     buf_done(&b);
     arena_clear(&arena);
 }
@@ -51,10 +51,10 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
 {
     (void)index;
     if (f->type == DIRECTORY_RESOLVE && (peer == ROLE_RECEIVE || peer == ROLE_QUEUE))
-        on_resolve(role, link, f);
+        on_resolve(link, f);
     else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
         passwords_check(role, directory, link, f);
-    else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_REMOVE && peer == ROLE_MANAGE)
+    else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_GENERATION && peer == ROLE_MANAGE)
         objects_serve(objects, link, f);
     else
         role_bad_frame(peer, f, "not expected by directory");

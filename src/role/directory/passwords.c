@@ -31,8 +31,7 @@ static size_t running_count, waiting_count;
 
 static void start_next(void);
 
-static void answer(struct role *role, const struct role_asker *asker, uint8_t verdict,
-                   const struct directory_identity *identity)
+static void answer(const struct role_asker *asker, uint8_t verdict, const struct directory_identity *identity)
 {
     struct buf b;
     buf_init(&b, ANSWER_MAX);
@@ -43,7 +42,7 @@ static void answer(struct role *role, const struct role_asker *asker, uint8_t ve
         buf_clear(&b);
         put_u8(&b, DIRECTORY_UNAVAILABLE);
     }
-    role_answer(role, asker, buf_span(&b), SPAN(""), NULL, 0);
+    role_answer(asker, buf_span(&b), SPAN(""), NULL, 0);
     buf_done(&b);
 }
 
@@ -56,7 +55,7 @@ static void finish(struct job *j)
         log_err(&l, &err);
         log_end(&l);
     }
-    answer(j->role, &j->asker, (uint8_t)v, v == DIRECTORY_ACCEPTED ? directory_check_identity(j->check) : NULL);
+    answer(&j->asker, (uint8_t)v, v == DIRECTORY_ACCEPTED ? directory_check_identity(j->check) : NULL);
     directory_check_free(j->check);
     free(j);
 }
@@ -108,7 +107,7 @@ void passwords_check(struct role *role, struct directory *directory, struct link
     if (!j || !j->check) {
         free(j);
         struct role_asker asker = role_asker(link, f);
-        answer(role, &asker, DIRECTORY_UNAVAILABLE, NULL);
+        answer(&asker, DIRECTORY_UNAVAILABLE, NULL);
         return;
     }
     j->role = role;

@@ -13,12 +13,6 @@ enum { CONTENT_SMALL_MAX = 64 * 1024 };
 
 struct content;
 
-enum content_outcome {
-    CONTENT_STORED,  /* durable */
-    CONTENT_REFUSED, /* the queue says no: text why, temporary */
-    CONTENT_UNKNOWN, /* nobody knows: the queue process died or did not answer */
-};
-
 struct content_owner {
     /* The content can be fed again after content_paused was true. */
     void (*ready)(void *context);
@@ -35,7 +29,7 @@ struct content *content_new(struct role *role, uint64_t expected, const struct c
 void content_add(struct content *c, struct span bytes);
 /* True while a spool file was asked for and is not there yet: stop reading from the client. */
 bool content_paused(const struct content *c);
-/* Sends envelope (an encoded struct submission) and content to the queue. Not while paused. Nothing may be added
+/* Sends envelope (submission.h) and content to the queue. Not while paused. Nothing may be added
  * after. */
 void content_store(struct content *c, struct span envelope);
 /* Lets go; what was written is dropped unless it was stored. Safe at any time; no callback comes after it. NULL

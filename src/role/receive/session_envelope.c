@@ -27,6 +27,7 @@ static void log_refusal(const struct session *s, const struct decision *d, struc
 
 void session_mail(struct session *s, const struct smtp_mail *mail)
 {
+    arena_reset(&s->transaction);
     struct owned_addresses owned = {.addresses = s->identity.addresses, .count = s->identity.address_count};
     struct decision d = decide_mail(s->policy, s->connector, &s->token, mail->address.text, owned);
     struct smtp_answer answer = {.verdict = SMTP_ANSWER_OK};
@@ -68,13 +69,18 @@ static bool tell_at_once(const struct session *s, struct span address)
            decide_right(s->policy, s->connector, &s->token, RIGHT_ACCEPT_ANY_RECIPIENT).verdict != VERDICT_ALLOW;
 }
 
+struct span session_recipient_address(struct session *s, const struct smtp_recipient *rcpt)
+{
+    const struct accepted_domain *own = policy_default_domain(s->policy);
+    if (rcpt->address.domain.len || !own)
+        return rcpt->address.text;
+    return arena_printf(&s->transaction, "%.*s@%.*s", SPAN_ARG(rcpt->address.text),
+                        SPAN_ARG(policy_text(s->policy, own->domain)));
+}
+
 void session_rcpt(struct session *s, const struct smtp_recipient *rcpt)
 {
-    struct span address = rcpt->address.text;
-    const struct accepted_domain *own = policy_default_domain(s->policy);
-    if (rcpt->address.domain.len == 0 && own) /* <postmaster> */
-        address = arena_printf(&s->transaction, "%.*s@%.*s", SPAN_ARG(rcpt->address.text),
-                               SPAN_ARG(policy_text(s->policy, own->domain)));
+    struct span address = session_recipient_address(s, rcpt);
     struct decision d = decide_rcpt(s->policy, s->connector, &s->token, address);
     if (d.verdict != VERDICT_ALLOW) {
         struct smtp_answer answer = session_refusal(&d);

@@ -73,3 +73,5 @@ void session_profile(struct session *s, int64_t wall_ms);
 /* ---- session_envelope.c ---- */
 void session_mail(struct session *s, const struct smtp_mail *mail);
 void session_rcpt(struct session *s, const struct smtp_recipient *rcpt);
+/* The address as the policy and the queue see it: <postmaster> belongs to the default domain. */
+struct span session_recipient_address(struct session *s, const struct smtp_recipient *rcpt);

@@ -8,13 +8,14 @@
 #include "base/cursor.h"
 #include "mail/date.h"
 #include "mail/received.h"
+#include "role/common/submission.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
 #include <inttypes.h>
 #include <sys/random.h>
 
-enum { TRACE_MAX = 4096, ENVELOPE_MAX = 16 << 20 };
+enum { TRACE_MAX = 4096 };
 
 static void on_content_ready(void *context)
 {
@@ -182,27 +183,33 @@ static bool check_authors(struct session *s, const struct intake_result *r, stru
     return true;
 }
 
-static void put_envelope(struct buf *b, struct session *s, const struct intake_result *r, uint64_t size)
+static void put_envelope(struct buf *b, struct session *s, const struct intake_result *r)
 {
     const struct smtp_envelope *e = smtp_server_envelope(s->smtp);
-    put_bytes(b, r->message_id);
-    put_bytes(b, e->mail.address.text);
-    put_u64(b, size);
-    put_u8(b, (uint8_t)e->mail.body);
-    put_bool(b, e->mail.smtp_utf8);
-    put_bool(b, r->eight_bit_body || r->eight_bit_header);
-    put_u8(b, (uint8_t)e->mail.ret);
-    put_bytes(b, e->mail.envid);
-    put_bytes(b, r->subject);
-    put_bytes(b, policy_text(s->policy, s->connector->name));
-    put_bytes(b, span_of(s->remote_text));
-    put_bytes(b, s->identity.primary);
-    put_u32(b, e->recipient_count);
-    for (const struct smtp_recipient *p = e->recipients; p; p = p->next) {
-        put_bytes(b, p->address.text);
-        put_bytes(b, p->orcpt);
-        put_u32(b, p->notify);
-    }
+    struct submission_recipient *list =
+        ARENA_ARRAY(&s->transaction, e->recipient_count, struct submission_recipient);
+    size_t n = 0;
+    for (const struct smtp_recipient *p = e->recipients; list && p; p = p->next)
+        list[n++] = (struct submission_recipient){session_recipient_address(s, p), p->orcpt, p->notify};
+    struct submission submission = {.message_id = r->message_id,
+                                    .subject = r->subject,
+                                    .sender = e->mail.address.text,
+                                    .envid = e->mail.envid,
+                                    .size = r->bytes_out,
+                                    .body = e->mail.body,
+                                    .ret = e->mail.ret,
+                                    .smtp_utf8 = e->mail.smtp_utf8,
+                                    .eight_bit = r->eight_bit_body || r->eight_bit_header,
+                                    .internal = token_is_user(&s->token),
+                                    .connector = policy_text(s->policy, s->connector->name),
+                                    .remote_ip = span_of(s->remote_text),
+                                    .user = s->identity.primary,
+                                    .recipients = list,
+                                    .recipient_count = n};
+    if (list)
+        submission_put(b, &submission);
+    else
+        b->failed = true;
 }
 
 void session_message_end(struct session *s)
@@ -220,8 +227,8 @@ void session_message_end(struct session *s)
         session_reply(s, &refusal);
         return;
     }
-    buf_init(&envelope, ENVELOPE_MAX);
-    put_envelope(&envelope, s, r, r->bytes_out);
+    buf_init(&envelope, SUBMISSION_MAX);
+    put_envelope(&envelope, s, r);
     if (envelope.failed)
         session_reply(s, &(struct smtp_answer){.verdict = SMTP_ANSWER_UNAVAILABLE});
     else

@@ -237,7 +237,7 @@ static enum err_code set_up(struct sqlite_store *s, const char *path, struct err
     sqlite3_busy_timeout(s->db, BUSY_MS);
     enum err_code code = execute(s,
                                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                                 "PRAGMA trusted_schema = OFF;",
+                                 "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
                                  err);
     if (code == ERR_NONE)
         code = pragma_number(s, "PRAGMA user_version", &version, err);

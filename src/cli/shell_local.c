@@ -1,0 +1,127 @@
+/*
+ * shell_local.c: statements over the stores of a stopped server.
+ *
+ * Invariants: the stores are open only while the state's lock is held, so no server and no second command works on
+ * them. As root, all work on them is done with the effective user of the state's owner, so that what SQLite makes
+ * beside its files can be opened by the roles; only asks (which read the person's files) have root's rights back.
+ */
+#include "cli/shell.h"
+#include "directory/embedded.h"
+#include "role/common/directory_objects.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- rights ---- */
+
+static enum err_code take_owner(struct shell_local *l, const struct stat *owner, struct err *err)
+{
+    if (geteuid() != 0 || owner->st_uid == 0)
+        return ERR_NONE;
+    if (setegid(owner->st_gid) < 0 || seteuid(owner->st_uid) < 0)
+        return err_errno(err, errno, "cannot take the rights of the state's owner");
+    l->changed = true;
+    return ERR_NONE;
+}
+
+/* Root's rights again. That cannot fail, as the real user is still root. */
+static void leave_owner(struct shell_local *l)
+{
+    if (l->changed)
+        ASSERT(seteuid(getuid()) == 0 && setegid(getgid()) == 0);
+    l->changed = false;
+}
+
+static enum err_code local_ask(struct shell_host *host, enum shell_ask_kind kind, struct span text,
+                               struct arena *arena, struct span *ret_answer, struct err *err)
+{
+    struct shell_local *l = (struct shell_local *)host;
+    struct stat owner = {.st_uid = geteuid(), .st_gid = getegid()};
+    bool changed = l->changed;
+    leave_owner(l);
+    enum err_code code = l->person->ask(l->person, kind, text, arena, ret_answer, err);
+    enum err_code back = changed ? take_owner(l, &owner, err) : ERR_NONE;
+    return code ? code : back;
+}
+
+static void local_warn(struct shell_host *host, struct span text)
+{
+    struct shell_local *l = (struct shell_local *)host;
+    l->person->warn(l->person, text);
+}
+
+/* ---- the stores ---- */
+
+/* Before anything is opened or made: what the lock's and SQLite's errors would not say is who may. */
+static enum err_code check_owner(const char *state, struct stat *ret, struct err *err)
+{
+    char path[STATE_PATH_MAX + 64];
+    enum err_code code = state_path(state, "policy.db", path, sizeof path, err);
+    if (code)
+        return code;
+    if (stat(path, ret) < 0)
+        return err_errno(err, errno, "cannot open %s", path);
+    if (geteuid() == 0 || geteuid() == ret->st_uid)
+        return ERR_NONE;
+    const struct passwd *owner = getpwuid(ret->st_uid);
+    return err_set(err, ERR_DENIED, "this user may not administer %s; root and %s may, as with sudo", state,
+                   owner ? owner->pw_name : "its owner");
+}
+
+static enum err_code open_stores(struct shell_local *l, const char *state, struct err *err)
+{
+    char policy[STATE_PATH_MAX + 64], recipients[STATE_PATH_MAX + 64];
+    struct cmdlet_context *c = &l->admin.context;
+    enum err_code code = state_path(state, "policy.db", policy, sizeof policy, err);
+    if (!code)
+        code = state_path(state, "directory.db", recipients, sizeof recipients, err);
+    if (!code)
+        code = object_store_sqlite_open(policy, &c->policy, err);
+    if (!code)
+        code = directory_embedded_open(recipients, &l->directory, err);
+    if (!code && !(c->recipients = directory_objects_new(l->directory)))
+        code = err_set(err, ERR_NO_MEMORY, "out of memory");
+    return code;
+}
+
+enum err_code shell_local_open(struct shell_local *l, const char *state, const struct node_settings *node,
+                               struct shell_host *person, struct err *err)
+{
+    struct stat owner;
+    *l = (struct shell_local){.host = {.ask = local_ask, .warn = local_warn}, .person = person, .lock = -1};
+    enum err_code code = check_owner(state, &owner, err);
+    if (!code)
+        code = state_lock(state, &l->lock, err);
+    /* A lock file that root has just made must not be in the way of a server that its owner starts. */
+    if (!code && geteuid() == 0 && fchown(l->lock, owner.st_uid, owner.st_gid) < 0)
+        code = err_errno(err, errno, "cannot give the lock of %s to the state's owner", state);
+    if (!code)
+        code = take_owner(l, &owner, err);
+    if (!code)
+        code = admin_init(&l->admin, err);
+    if (!code) {
+        struct cmdlet_context *c = &l->admin.context;
+        c->edge = node->edge;
+        c->host = span_of(node->host);
+        c->port_offset = node->port_offset;
+        code = open_stores(l, state, err);
+    }
+    if (code)
+        shell_local_close(l);
+    return code;
+}
+
+void shell_local_close(struct shell_local *l)
+{
+    object_store_close(l->admin.context.recipients);
+    object_store_close(l->admin.context.policy);
+    directory_close(l->directory);
+    admin_done(&l->admin);
+    leave_owner(l);
+    if (l->lock >= 0)
+        close(l->lock);
+    *l = (struct shell_local){.lock = -1};
+}

@@ -1,0 +1,190 @@
+/*
+ * shell_person.c: asking the person in front. Questions go to /dev/tty and not to standard output, which may be a
+ * file.
+ *
+ * Invariants: the terminal echoes again when an ask has ended, whatever ended it; bytes of a typed password are
+ * nowhere left but in the answer.
+ */
+#include "cli/shell.h"
+#include "role/common/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+static volatile sig_atomic_t caught_signal;
+
+static void note_signal(int number)
+{
+    caught_signal = number;
+}
+
+/* Writes the question; control characters in it could move the cursor and make it look like another one. */
+static void show(int tty, struct span text, const char *behind)
+{
+    struct buf b;
+    buf_init(&b, CONSOLE_STATEMENT_MAX + 256);
+    for (size_t i = 0; i < text.len; i++)
+        buf_add_char(&b, (unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ? ' ' : text.ptr[i]);
+    buf_add(&b, span_of(behind));
+    IGNORE_RESULT(write(tty, b.ptr, b.len));
+    buf_done(&b);
+}
+
+/* Reads up to the line's end, which is left out. Byte by byte: what follows is for whoever reads next. */
+static enum err_code read_line(int tty, struct buf *out, struct err *err)
+{
+    for (;;) {
+        char c;
+        ssize_t n = read(tty, &c, 1);
+        if (n <= 0)
+            return err_set(err, ERR_DENIED, "the question was not answered, so nothing was done");
+        if (c == '\n')
+            break;
+        buf_add_char(out, c);
+        c = 0;
+    }
+    if (out->failed)
+        return err_set(err, ERR_LIMIT, "the answer is longer than %d bytes", CONSOLE_ANSWER_MAX);
+    return ERR_NONE;
+}
+
+/* Reads a line with the terminal's echo off or on; it is as before when this returns. */
+static enum err_code read_answer(int tty, bool echo, struct buf *out, struct err *err)
+{
+    struct sigaction old[ARRAY_LEN(caught)];
+    const struct sigaction sa = {.sa_handler = note_signal}; /* without SA_RESTART: the read must end */
+    struct termios before, quiet;
+    if (tcgetattr(tty, &before) < 0)
+        return err_errno(err, errno, "cannot ask on the terminal");
+    quiet = before;
+    quiet.c_lflag |= ICANON | ISIG;
+    quiet.c_cc[VSUSP] = _POSIX_VDISABLE; /* a stopped command would leave the terminal without echo */
+    if (!echo)
+        quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    caught_signal = 0;
+    for (size_t i = 0; i < ARRAY_LEN(caught); i++)
+        sigaction(caught[i], &sa, &old[i]);
+    enum err_code code = tcsetattr(tty, TCSAFLUSH, &quiet) < 0 ? err_errno(err, errno, "cannot ask on the terminal")
+                                                               : read_line(tty, out, err);
+    tcsetattr(tty, TCSANOW, &before);
+    for (size_t i = 0; i < ARRAY_LEN(caught); i++)
+        sigaction(caught[i], &old[i], NULL);
+    if (code || !echo)
+        IGNORE_RESULT(write(tty, "\n", 1));
+    if (caught_signal && caught_signal != SIGINT)
+        raise(caught_signal); /* not for the question alone */
+    return code;
+}
+
+static enum err_code ask_secret(int tty, struct span text, struct buf *out, struct err *err)
+{
+    show(tty, text, ": ");
+    return read_answer(tty, false, out, err);
+}
+
+static enum err_code ask_confirm(int tty, struct span text, struct buf *out, struct err *err)
+{
+    static const char *const yes[] = {"", "y", "yes"}, *const no[] = {"n", "no"};
+    for (;;) {
+        buf_clear(out);
+        show(tty, text, "\n[Y] Yes  [N] No  (default is Y): ");
+        enum err_code code = read_answer(tty, true, out, err);
+        if (code)
+            return code;
+        struct span given = span_trim(buf_span(out));
+        bool is_yes = false, is_no = false;
+        for (size_t i = 0; i < ARRAY_LEN(yes); i++)
+            is_yes |= span_ieq(given, span_of(yes[i]));
+        for (size_t i = 0; i < ARRAY_LEN(no); i++)
+            is_no |= span_ieq(given, span_of(no[i]));
+        if (!is_yes && !is_no)
+            continue;
+        buf_clear(out);
+        buf_add_char(out, is_yes ? 'y' : 'n');
+        return ERR_NONE;
+    }
+}
+
+/* Into out, which has room for one byte more than an answer may have. */
+static enum err_code read_file(struct span name, struct buf *out, struct err *err)
+{
+    char path[4096];
+    if (!name.len || name.len >= sizeof path || memchr(name.ptr, '\0', name.len))
+        return err_set(err, ERR_INVALID, "the name of a file is expected");
+    snprintf(path, sizeof path, "%.*s", SPAN_ARG(name));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_errno(err, errno, "cannot read %s", path);
+    ssize_t n = 1;
+    while (out->len <= CONSOLE_ANSWER_MAX && n > 0) {
+        n = read(fd, out->ptr + out->len, CONSOLE_ANSWER_MAX + 1 - out->len);
+        if (n > 0)
+            buf_commit(out, (size_t)n);
+    }
+    int saved = errno;
+    close(fd);
+    if (n < 0)
+        return err_errno(err, saved, "cannot read %s", path);
+    return out->len > CONSOLE_ANSWER_MAX
+               ? err_set(err, ERR_LIMIT, "%s is longer than %d bytes", path, CONSOLE_ANSWER_MAX)
+               : ERR_NONE;
+}
+
+static enum err_code nobody(enum shell_ask_kind kind, struct span text, struct err *err)
+{
+    text = span_head(text, 300);
+    if (kind == SHELL_ASK_CONFIRM)
+        return err_set(err, ERR_UNAVAILABLE, "%.*s: nobody is there to confirm it; add -Confirm:$false",
+                       SPAN_ARG(text));
+    return err_set(err, ERR_UNAVAILABLE,
+                   "%.*s: nobody is there to type it; add -Password 'text' or -PasswordFile FILE", SPAN_ARG(text));
+}
+
+static enum err_code ask_terminal(enum shell_ask_kind kind, struct span text, struct buf *out, struct err *err)
+{
+    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (tty < 0)
+        return nobody(kind, text, err);
+    enum err_code code =
+        kind == SHELL_ASK_CONFIRM ? ask_confirm(tty, text, out, err) : ask_secret(tty, text, out, err);
+    close(tty);
+    return code;
+}
+
+static enum err_code person_ask(struct shell_host *host, enum shell_ask_kind kind, struct span text,
+                                struct arena *arena, struct span *ret_answer, struct err *err)
+{
+    const struct shell_person *p = (const struct shell_person *)host;
+    struct buf answer;
+    if (kind != SHELL_ASK_FILE && !p->present)
+        return nobody(kind, text, err);
+    buf_init(&answer, CONSOLE_ANSWER_MAX + 1);
+    /* All of it at once: growing would leave pieces of a password behind in freed memory. */
+    char *room = buf_reserve(&answer, CONSOLE_ANSWER_MAX + 1);
+    enum err_code code = !room                    ? err_set(err, ERR_NO_MEMORY, "out of memory")
+                         : kind == SHELL_ASK_FILE ? read_file(text, &answer, err)
+                                                  : ask_terminal(kind, text, &answer, err);
+    struct span copy = code ? SPAN("") : arena_dup(arena, buf_span(&answer));
+    buf_wipe(&answer);
+    if (!code && !copy.ptr)
+        code = err_set(err, ERR_NO_MEMORY, "out of memory");
+    if (!code)
+        *ret_answer = copy;
+    return code;
+}
+
+static void person_warn(struct shell_host *host UNUSED, struct span text)
+{
+    fprintf(stderr, "WARNING: %.*s\n", SPAN_ARG(text));
+}
+
+void shell_person_init(struct shell_person *p, bool present)
+{
+    *p = (struct shell_person){.host = {.ask = person_ask, .warn = person_warn}, .present = present};
+}

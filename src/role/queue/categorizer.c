@@ -1,0 +1,186 @@
+/*
+ * categorizer.c: the route of each recipient, from the policy and, where it is ours, from the directory.
+ *
+ * Invariant: verdicts and groups are gathered in the mail until its last recipient is routed, so that one message
+ * has one report and its recipients at one destination travel together.
+ */
+#include "role/common/messages.h"
+#include "role/queue/transport.h"
+#include "runtime/clock.h"
+#include "runtime/log.h"
+
+#include <stdlib.h>
+
+enum { REDIRECTIONS_MAX = 20, RESOLVE_WAIT_MS = 30000, LATER_MS = 5000, RESOLVE_ARENA_MAX = 64 << 20 };
+
+static void route(struct recipient *r, const struct resolved *resolved);
+
+static void gather(struct recipient *r, struct verdict verdict)
+{
+    struct verdict *v = ARENA_NEW(&r->mail->arena, struct verdict);
+    ASSERT(v);
+    *v = verdict;
+    v->recipient = r;
+    v->next = r->mail->verdicts;
+    r->mail->verdicts = v;
+}
+
+static void gather_group(struct recipient *r, const struct directory_recipient *found)
+{
+    struct arena *a = &r->mail->arena;
+    struct group *g = ARENA_NEW(a, struct group);
+    struct span *members = ARENA_ARRAY(a, found->member_count, struct span);
+    ASSERT(g && members);
+    for (size_t i = 0; i < found->member_count; i++) {
+        members[i] = arena_dup(a, found->members[i]);
+        ASSERT(members[i].ptr);
+    }
+    *g = (struct group){r, members, found->member_count, r->mail->groups};
+    r->mail->groups = g;
+}
+
+/* All recipients are routed: what was gathered is acted upon. The mail may be gone afterwards. */
+static void finish(struct mail *m)
+{
+    struct verdict *verdicts = m->verdicts;
+    struct group *groups = m->groups;
+    if (m->unresolved > 0)
+        return;
+    m->verdicts = NULL;
+    m->groups = NULL;
+    if (groups)
+        expansion_start(m, groups);
+    if (verdicts)
+        outcomes_record(m, verdicts);
+    destinations_pump(m->transport);
+}
+
+static const struct verdict later = {.kind = VERDICT_POSTPONED,
+                                     .status = SPAN_INIT("4.3.2"),
+                                     .text = SPAN_INIT("the directory cannot be asked at the moment")};
+
+static enum resolved_kind resolved_kind(enum directory_kind kind)
+{
+    switch (kind) {
+    case DIRECTORY_NOT_FOUND: return RESOLVED_NOT_FOUND;
+    case DIRECTORY_MAILBOX: return RESOLVED_MAILBOX;
+    case DIRECTORY_CONTACT: return RESOLVED_CONTACT;
+    case DIRECTORY_GROUP: return RESOLVED_GROUP;
+    }
+    return RESOLVED_NOT_FOUND;
+}
+
+static void on_resolved(void *context, struct frame *f)
+{
+    struct recipient *r = context;
+    struct mail *m = r->mail;
+    struct directory_recipient found = {0};
+    struct resolved resolved = {.kind = RESOLVED_LATER};
+    struct arena arena;
+    arena_init(&arena, RESOLVE_ARENA_MAX);
+    if (f && !message_get_resolution(f->body, &arena, &found)) {
+        resolved = (struct resolved){resolved_kind(found.kind), arena_dup(&m->arena, found.target)};
+        if (!resolved.target.ptr)
+            resolved.kind = RESOLVED_LATER;
+    }
+    m->unresolved--;
+    if (resolved.kind == RESOLVED_GROUP)
+        gather_group(r, &found);
+    else
+        route(r, &resolved);
+    arena_clear(&arena);
+    finish(m);
+}
+
+static void ask(struct recipient *r)
+{
+    struct transport *t = r->mail->transport;
+    struct buf b;
+    buf_init(&b, 8192);
+    put_bytes(&b, r->address);
+    if (b.failed || link_ask(role_link(t->role, ROLE_DIRECTORY, 0), DIRECTORY_RESOLVE, buf_span(&b), SPAN(""), NULL,
+                             0, RESOLVE_WAIT_MS, on_resolved, r)) {
+        struct verdict v = later;
+        v.next_ms = clock_wall_ms() + LATER_MS;
+        gather(r, v);
+    } else {
+        r->mail->unresolved++;
+    }
+    buf_done(&b);
+}
+
+static void redirect(struct recipient *r, struct span target)
+{
+    if (++r->redirections > REDIRECTIONS_MAX) {
+        gather(r, (struct verdict){.kind = VERDICT_PERMANENT,
+                                   .status = SPAN("5.4.6"),
+                                   .text = SPAN("RESOLVER.FWD.Loop; contacts that point to each other")});
+        return;
+    }
+    r->address = arena_dup(&r->mail->arena, target);
+    ASSERT(r->address.ptr);
+    route(r, &(struct resolved){.kind = RESOLVED_UNKNOWN});
+}
+
+/* Waits until a send connector covers the domain, or until it expires. */
+static void unreachable(struct recipient *r, const struct policy *p, const struct route *found)
+{
+    const struct transport_settings *s = policy_settings(p);
+    int64_t now = clock_wall_ms();
+    gather(r, (struct verdict){.kind = VERDICT_TEMPORARY,
+                               .status = span_of(found->status),
+                               .text = span_of(found->text),
+                               .next_ms = schedule_next(s, FAILURE_MESSAGE, r->record->attempts + 1,
+                                                        r->mail->envelope.received_ms, now)});
+    r->record->queue_name = SPAN("unreachable");
+}
+
+static void route(struct recipient *r, const struct resolved *resolved)
+{
+    struct policy_ref *ref = policy_ref_current();
+    const struct policy *p = policy_ref_policy(ref);
+    struct route found = route_recipient(p, r->address, resolved);
+    struct verdict v = later;
+    switch (found.kind) {
+    case ROUTE_ASK: ask(r); break;
+    case ROUTE_MAILBOX:
+    case ROUTE_RELAY:
+        if (!destination_add(r, &found, &v))
+            gather(r, v);
+        break;
+    case ROUTE_REDIRECT: redirect(r, found.target); break;
+    case ROUTE_REPORT:
+        gather(r, (struct verdict){
+                      .kind = VERDICT_PERMANENT, .status = span_of(found.status), .text = span_of(found.text)});
+        break;
+    case ROUTE_UNREACHABLE: unreachable(r, p, &found); break;
+    case ROUTE_EXPAND: /* only with its members, which on_resolved has */
+    case ROUTE_LATER:
+        v.next_ms = clock_wall_ms() + LATER_MS;
+        gather(r, v);
+        break;
+    }
+    policy_ref_drop(ref);
+}
+
+void categorize(struct mail *m)
+{
+    static const struct resolved unknown = {.kind = RESOLVED_UNKNOWN};
+    m->unresolved++; /* until the last one was begun */
+    for (size_t i = 0; i < m->envelope.recipient_count; i++)
+        route(&m->recipients[i], &unknown);
+    m->unresolved--;
+    finish(m);
+}
+
+void categorize_again(struct recipient *r)
+{
+    struct mail *m = r->mail;
+    r->destination = NULL;
+    r->address = r->record->address;
+    r->redirections = 0;
+    m->unresolved++;
+    route(r, &(struct resolved){.kind = RESOLVED_UNKNOWN});
+    m->unresolved--;
+    finish(m);
+}

@@ -1,0 +1,222 @@
+/*
+ * outcome.c: what became of each recipient, made durable together with the report that the sender is owed: one
+ * change for all verdicts of a mail, so a crash can neither lose a report nor send it twice.
+ */
+#include "mail/dsn.h"
+#include "role/queue/changes.h"
+#include "runtime/clock.h"
+#include "runtime/log.h"
+#include "smtp/params.h"
+
+#include <stdlib.h>
+
+/* What is carried from the verdicts to the answer of the store. */
+struct outcome {
+    struct mail *mail, *report;
+    size_t count;
+    struct recipient **recipients; /* in the change's arena */
+    int64_t retry_ms;              /* the earliest; INT64_MAX: none */
+};
+
+static const char *const events[] = {[VERDICT_DELIVERED] = "delivered",
+                                     [VERDICT_TEMPORARY] = "deferred",
+                                     [VERDICT_PERMANENT] = "failed",
+                                     [VERDICT_POSTPONED] = "postponed"};
+
+static uint16_t reply_code(const struct verdict *v)
+{
+    if (v->code)
+        return v->code;
+    return v->kind == VERDICT_PERMANENT ? 550 : v->kind == VERDICT_DELIVERED ? 250 : 450;
+}
+
+/* "550 5.1.1 text", as it is shown and reported. */
+static struct span error_text(struct arena *arena, const struct verdict *v)
+{
+    struct span s = v->status.len
+                        ? arena_printf(arena, "%u %.*s %.*s", reply_code(v), SPAN_ARG(v->status), SPAN_ARG(v->text))
+                        : arena_dup(arena, v->text);
+    ASSERT(s.ptr);
+    return s;
+}
+
+static void log_verdict(const struct recipient *r, const struct verdict *v, struct span error, int64_t next_ms)
+{
+    struct log_line l = mail_log(r->mail, events[v->kind]);
+    log_span(&l, "recipient", r->record->address);
+    if (!span_ieq(r->record->address, r->address))
+        log_span(&l, "redirected-to", r->address);
+    if (r->destination)
+        log_span(&l, "queue", destination_name(r->destination));
+    if (v->remote.len)
+        log_span(&l, "remote-host", v->remote);
+    log_span(&l, "reply", error);
+    if (next_ms)
+        log_int(&l, "retry-in-ms", next_ms - clock_wall_ms());
+    log_end(&l);
+}
+
+/* ---- what the sender is told ---- */
+
+static bool wants(uint32_t notify, uint32_t bit)
+{
+    return notify == 0 ? bit != SMTP_NOTIFY_SUCCESS : (notify & bit) != 0;
+}
+
+/* Adds what a report says of this recipient; false: nothing. */
+static bool tell(const struct verdict *v, const struct transport_settings *s, struct span error, int64_t now,
+                 struct dsn_recipient *ret)
+{
+    const struct recipient *r = v->recipient;
+    const struct queue_message *m = &r->mail->envelope;
+    if (m->sender.len == 0)
+        return false; /* never a report about a report */
+    *ret = (struct dsn_recipient){.address = r->record->address,
+                                  .original = r->record->orcpt,
+                                  .status = v->status,
+                                  .diagnostic = error,
+                                  .remote = v->remote,
+                                  .last_attempt_ms = now};
+    switch (v->kind) {
+    case VERDICT_PERMANENT: ret->action = DSN_FAILED; return wants(r->record->notify, SMTP_NOTIFY_FAILURE);
+    case VERDICT_DELIVERED:
+        ret->action = v->relayed ? DSN_RELAYED : DSN_DELIVERED;
+        return !v->by_next_hop && wants(r->record->notify, SMTP_NOTIFY_SUCCESS);
+    case VERDICT_TEMPORARY:
+    case VERDICT_POSTPONED:
+        ret->action = DSN_DELAYED;
+        ret->retry_until_ms = schedule_expiry(s, m->received_ms);
+        return schedule_delayed(s, m->received_ms, now) && !r->record->delay_noticed &&
+               wants(r->record->notify, SMTP_NOTIFY_DELAY);
+    }
+    return false;
+}
+
+/* ---- what is written ---- */
+
+static struct verdict expire(const struct verdict *v, const struct transport_settings *s, struct arena *arena,
+                             int64_t now)
+{
+    struct verdict r = *v;
+    bool pending = v->kind == VERDICT_TEMPORARY || v->kind == VERDICT_POSTPONED;
+    if (!pending || !schedule_expired(s, v->recipient->mail->envelope.received_ms, now))
+        return r;
+    r.kind = VERDICT_PERMANENT;
+    r.text = arena_printf(arena, "QUEUE.Expired; message expired; the last error was: %.*s",
+                          SPAN_ARG(error_text(arena, v)));
+    r.status = SPAN("4.4.7");
+    r.code = 550;
+    ASSERT(r.text.ptr);
+    return r;
+}
+
+static int64_t next_attempt(const struct verdict *v, const struct transport_settings *s, int64_t now)
+{
+    const struct queue_message *m = &v->recipient->mail->envelope;
+    int64_t expiry = schedule_expiry(s, m->received_ms);
+    int64_t next = v->next_ms ? v->next_ms
+                              : schedule_next(s, v->scope, v->recipient->record->attempts + 1, m->received_ms, now);
+    return next < expiry ? next : expiry;
+}
+
+static struct span queue_name(struct arena *arena, const struct recipient *r)
+{
+    struct span name = r->destination              ? destination_name(r->destination)
+                       : r->record->queue_name.len ? r->record->queue_name
+                                                   : SPAN("submission");
+    name = arena_dup(arena, name);
+    ASSERT(name.ptr);
+    return name;
+}
+
+static void add_op(struct change *c, const struct verdict *v, struct span error, int64_t next_ms, bool told_delay)
+{
+    bool pending = v->kind == VERDICT_TEMPORARY || v->kind == VERDICT_POSTPONED;
+    struct queue_op *op = change_op(c, pending ? QUEUE_OP_RETRY : QUEUE_OP_DONE);
+    struct queue_recipient *values = ARENA_NEW(&c->arena, struct queue_recipient);
+    const struct recipient *r = v->recipient;
+    ASSERT(values);
+    *values = *r->record;
+    values->last_error = error;
+    if (pending) {
+        values->attempts += v->kind == VERDICT_TEMPORARY;
+        values->next_attempt_ms = next_ms;
+        values->queue_name = queue_name(&c->arena, r);
+        values->delay_noticed |= told_delay;
+    } else {
+        values->state = v->kind == VERDICT_DELIVERED ? QUEUE_DELIVERED : QUEUE_FAILED;
+    }
+    op->message = r->mail->envelope.id;
+    op->index = r->record->index;
+    op->recipient = values;
+}
+
+static void on_recorded(struct change *c)
+{
+    struct outcome *o = c->context;
+    struct transport *t = c->transport;
+    const struct queue_unit *u = &c->unit.unit;
+    if (u->result) { /* an administrator removed the message meanwhile, at the latest now */
+        struct log_line l = mail_log(o->mail, "outcome-refused");
+        log_err(&l, &u->err);
+        log_end(&l);
+        if (o->report)
+            mail_discard(o->report);
+    }
+    for (size_t i = 0; i < o->count; i++)
+        recipient_release(o->recipients[i]);
+    if (!u->result && o->report)
+        mail_enqueued(o->report, &u->ops[u->op_count - 1]);
+    if (o->retry_ms != INT64_MAX)
+        claims_due(t, o->retry_ms);
+    change_free(c);
+}
+
+static size_t count_verdicts(const struct verdict *list)
+{
+    size_t n = 0;
+    for (; list; list = list->next)
+        n++;
+    return n;
+}
+
+/* One verdict: its op, and its part of the report. */
+static void record(struct change *c, const struct verdict *given, const struct transport_settings *s,
+                   struct dsn_recipient *told, size_t *told_count)
+{
+    struct outcome *o = c->context;
+    int64_t now = clock_wall_ms();
+    struct verdict v = expire(given, s, &c->arena, now);
+    bool pending = v.kind == VERDICT_TEMPORARY || v.kind == VERDICT_POSTPONED;
+    int64_t next_ms = pending ? next_attempt(&v, s, now) : 0;
+    struct span error = error_text(&c->arena, &v);
+    bool tells = tell(&v, s, error, now, &told[*told_count]);
+    *told_count += tells;
+    log_verdict(v.recipient, &v, error, next_ms);
+    add_op(c, &v, error, next_ms, pending && tells);
+    if (pending && next_ms < o->retry_ms)
+        o->retry_ms = next_ms;
+    v.recipient->destination = NULL;
+    o->recipients[o->count++] = v.recipient;
+}
+
+void outcomes_record(struct mail *m, const struct verdict *list)
+{
+    size_t n = count_verdicts(list), told_count = 0;
+    struct change *c = change_new(m->transport, n + 1, on_recorded, NULL);
+    ASSERT(c && n);
+    struct outcome *o = ARENA_NEW(&c->arena, struct outcome);
+    struct dsn_recipient *told = ARENA_ARRAY(&c->arena, n, struct dsn_recipient);
+    struct policy_ref *ref = policy_ref_current();
+    ASSERT(o && told);
+    *o = (struct outcome){
+        .mail = m, .recipients = ARENA_ARRAY(&c->arena, n, struct recipient *), .retry_ms = INT64_MAX};
+    ASSERT(o->recipients);
+    c->context = o;
+    for (; list; list = list->next)
+        record(c, list, policy_settings(policy_ref_policy(ref)), told, &told_count);
+    policy_ref_drop(ref);
+    if (told_count)
+        o->report = report_add(c, m, told, told_count);
+    change_insist(c);
+}

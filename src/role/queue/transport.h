@@ -1,0 +1,236 @@
+/*
+ * transport.h: the queue role's parts and what they share, for its own files only. How a message goes through it:
+ *
+ *   submission.c   QUEUE_STORE -> durable -> a mail in hand
+ *   claims.c       what the store holds and is due -> mails in hand
+ *   categorizer.c  each recipient of a mail: its route, asked of policy and directory
+ *   expansion.c    groups -> further recipients
+ *   destination.c  recipients that share a next hop wait here, its limits and its retries
+ *   attempt.c      DELIVER_JOB and its report
+ *   outcome.c      what became of each recipient -> durable, with the report to the sender (report.c)
+ *
+ * Invariant: a recipient in hand is leased in the store, belongs to exactly one of these places at a time, and is
+ * let go of (recipient_release) when its outcome is durable. All of it runs on the loop; only group commit and the
+ * flush of a spool file have threads.
+ *
+ * Memory: what is in hand is bounded by TRANSPORT_HELD_MAX recipients; everything else waits in the store. When
+ * even the few bytes of a list cannot be had the process ends: nothing that was acknowledged is lost by that.
+ */
+#pragma once
+
+#include "policy/policy.h"
+#include "role/common/policy_ref.h"
+#include "role/common/role.h"
+#include "routing/route.h"
+#include "routing/schedule.h"
+#include "store/queue.h"
+#include "store/spool.h"
+
+enum {
+    TRANSPORT_HELD_MAX = 20000,          /* recipients in hand */
+    TRANSPORT_BODY_BYTES_MAX = 64 << 20, /* bodies kept in memory between storing and the first attempt */
+};
+enum { TRANSPORT_LEASE_MS = 60 * 60 * 1000, TRANSPORT_RENEW_MS = 15 * 60 * 1000 };
+
+struct change;
+struct changes;
+struct claims;
+struct destination;
+struct destinations;
+struct expansion;
+struct submissions;
+struct unreachable;
+
+struct transport {
+    struct role *role;
+    struct queue *store;
+    struct spool spool;
+    struct changes *changes;
+    struct submissions *submissions;
+    struct destinations *destinations;
+    struct claims *claims;
+    struct expansion *expansions; /* those under way */
+    struct unreachable *unreachable;
+    struct mail *mails; /* in hand */
+    size_t held;        /* recipients in hand */
+    size_t body_bytes;  /* bodies in memory */
+    bool draining;      /* nothing new is begun */
+};
+
+/* Something came to its end: while draining, perhaps the last. */
+void transport_settled(struct transport *t);
+
+/* ---- mail.c: a message in hand ---- */
+
+struct recipient {
+    struct mail *mail;
+    struct queue_recipient *record; /* in the mail's envelope */
+    struct span address;            /* where it goes: the record's address, or what that was redirected to */
+    unsigned redirections;
+    struct destination *destination; /* where it waits or from where it is being sent; NULL before */
+    struct recipient *next;          /* in the list that it belongs to */
+};
+
+/* Recipients of one message that were claimed together. There may be several mails of one message. */
+struct mail {
+    struct transport *transport;
+    struct mail *prev, *next;
+    struct arena arena;
+    struct queue_message envelope; /* its body is always empty; recipients are those in hand */
+    char *body;                    /* in memory; NULL: in the store, or a spool file */
+    size_t body_len;
+    bool fresh;        /* no attempt can have been made yet */
+    bool claimed;      /* enqueued with a lease */
+    size_t live;       /* recipients not yet released */
+    size_t unresolved; /* recipients that the directory was asked for */
+    struct recipient *recipients;
+    struct verdict *verdicts; /* the categorizer's, recorded when all recipients are routed */
+    struct group *groups;     /* likewise */
+};
+
+/* Copies everything. Not yet counted as in hand: mail_hold does that. NULL when memory is out. */
+struct mail *mail_new(struct transport *t, const struct queue_message *m, struct span body);
+void mail_hold(struct mail *m);
+/* Adds the op that stores a mail; it is claimed at once where there is room in hand. */
+void mail_enqueue(struct mail *m, struct change *c);
+/* That op is durable: the mail is in hand now and routed, or left to the store. */
+void mail_enqueued(struct mail *m, const struct queue_op *op);
+/* Frees a mail that was never held. */
+void mail_discard(struct mail *m);
+/* The recipient is done with; the mail goes with its last one. */
+void recipient_release(struct recipient *r);
+/* Lets go of a body in memory. */
+void mail_drop_body(struct mail *m);
+/*
+ * The body: *ret is inline bytes (living as long as the mail or the arena), or *ret_fd (>= 0, the caller's) is a
+ * file with it.
+ */
+enum err_code mail_body(struct mail *m, struct arena *arena, struct span *ret, int *ret_fd, struct err *err);
+void mails_renew_leases(struct transport *t);
+/* A log line about a message, with its id; end it with log_end. */
+struct log_line mail_log(const struct mail *m, const char *event);
+
+/* ---- submission.c ---- */
+
+struct submissions *submissions_new(struct transport *t);
+void submissions_on_frame(struct transport *t, uint32_t index, struct link *link, struct frame *f);
+/* A receive process is gone: what it had open goes too. */
+void submissions_peer_lost(struct transport *t, uint32_t index);
+
+/* ---- claims.c ---- */
+
+struct claims *claims_new(struct transport *t);
+/* Something in the store is due at that time. */
+void claims_due(struct transport *t, int64_t wall_ms);
+/* Something may be due now: room in hand, a policy, something stored without being held. */
+void claims_wake(struct transport *t);
+
+/* ---- unreachable.c ---- */
+
+/* This recipient waits for a send connector. */
+void unreachable_add(struct transport *t, struct queue_key key);
+/* The policy is new: those that wait are tried at once. */
+void unreachable_resume(struct transport *t);
+
+/* ---- categorizer.c ---- */
+
+/* Routes all recipients of a mail in hand. */
+void categorize(struct mail *m);
+/* One recipient anew (its policy has changed meanwhile). */
+void categorize_again(struct recipient *r);
+
+/* ---- expansion.c ---- */
+
+struct group {
+    struct recipient *recipient;
+    const struct span *members;
+    size_t count;
+    struct group *next;
+};
+/* Turns the groups of a mail into their members, durably, and categorizes those. */
+void expansion_start(struct mail *m, struct group *groups);
+
+/* ---- destination.c ---- */
+
+struct verdict;
+
+/* Recipients of one mail at one destination. */
+struct parcel {
+    struct parcel *next;
+    struct mail *mail;
+    struct destination *destination;
+    struct policy_ref *policy; /* by which it was routed; route points into it */
+    struct route route;
+    struct recipient *recipients, **last;
+    size_t count;
+};
+
+struct destinations *destinations_new(struct transport *t);
+/* False: its destination is in its retry time; *ret_postponed says until when. */
+bool destination_add(struct recipient *r, const struct route *route, struct verdict *ret_postponed);
+/* Starts what may be started. */
+void destinations_pump(struct transport *t);
+void destinations_sweep(struct transport *t);
+/* Attempts under way. */
+size_t destinations_active(const struct transport *t);
+/* An attempt is over: the next hop could be used, or not at all (then nothing is tried until the retry). */
+void destination_done(struct destination *d, bool fault, int64_t retry_at_ms, struct span error);
+/* Consecutive attempts that failed on the next hop as a whole, this one included. */
+uint32_t destination_failures(const struct destination *d, uint32_t attempts);
+struct span destination_name(const struct destination *d);
+struct destination_facts {
+    struct span name, next_hop_domain, connector, last_error;
+    const char *delivery_type;
+    size_t waiting, active; /* recipients; attempts under way */
+    uint32_t failures;
+    int64_t retry_at_ms, last_retry_ms; /* 0: none */
+};
+void destinations_list(struct transport *t, void (*each)(void *context, const struct destination_facts *f),
+                       void *context);
+
+/* ---- attempt.c ---- */
+
+/* Takes recipients out of the parcel and sends them; true when it was begun (the parcel may be empty then). */
+bool attempt_start(struct parcel *p);
+
+/* ---- outcome.c ---- */
+
+enum verdict_kind {
+    VERDICT_DELIVERED, /* into the mailbox, or taken over by the next hop */
+    VERDICT_TEMPORARY, /* tried and to be tried again: on the schedule, unless it has expired */
+    VERDICT_PERMANENT,
+    VERDICT_POSTPONED, /* not tried: at next_ms again */
+};
+
+struct verdict {
+    struct recipient *recipient;
+    enum verdict_kind kind;
+    struct span status; /* "5.1.1" */
+    struct span text;   /* what stands behind the status; for POSTPONED and TEMPORARY why */
+    uint16_t code;      /* the reply code that was received; 0: none, it is made of the status */
+    struct span remote; /* who said it; empty: this server */
+    enum failure_scope scope;
+    int64_t next_ms;  /* TEMPORARY (0: by the schedule), POSTPONED */
+    bool relayed;     /* DELIVERED: the next hop will not report success */
+    bool by_next_hop; /* DELIVERED: the next hop took over NOTIFY */
+    struct verdict *next;
+};
+
+/* Records the verdicts of a mail, with the reports they ask for, and releases the recipients when that is durable.
+ */
+void outcomes_record(struct mail *m, const struct verdict *list);
+
+/* ---- report.c ---- */
+
+struct dsn_recipient;
+/*
+ * A notification to the sender, with the op that stores it: a mail that is the caller's to pass to mail_enqueued.
+ * NULL, and no op, when it cannot be made (logged).
+ */
+struct mail *report_add(struct change *c, struct mail *original, const struct dsn_recipient *recipients,
+                        size_t count);
+
+/* ---- view.c ---- */
+
+/* QUEUE_LIST. */
+void view_on_frame(struct transport *t, struct link *link, const struct frame *f);
