@@ -136,13 +136,13 @@ def test_postfix_as_client(server, marker):
     p = Postfix("""relayhost = [127.0.0.1]:%d
 smtp_tls_security_level = encrypt
 smtp_sasl_auth_enable = yes
-smtp_sasl_password_maps = static:%s:%s
+smtp_sasl_password_maps = static:{{%s:%s}}
 smtp_sasl_security_options = noanonymous
 """ % (server.submission, USER, PASSWORD))
     try:
         content = message(marker, USER, TO, BODIES["dots"] + BODIES["8-bit"])
         p.submit(USER, TO, content)
-        wait_for("Postfix to hand the message over: " + p.log()[-400:], lambda: server.mail(TO, marker), 30)
+        wait_for(lambda: "Postfix to hand the message over: " + p.log()[-2000:], lambda: server.mail(TO, marker), 30)
         assert_arrived(server, marker, content)
     finally:
         p.close()

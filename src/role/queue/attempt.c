@@ -208,7 +208,6 @@ static void on_report(struct attempt *a, const struct delivery_report *report)
     bool fault = is_fault(report);
     int64_t retry_at = fault ? retry_time(a) : 0;
     struct verdict *list = NULL;
-    destination_done(a->destination, fault, retry_at, report->results[0].text);
     for (size_t i = a->count; i-- > 0;) {
         struct verdict *v = ARENA_NEW(&a->mail->arena, struct verdict);
         ASSERT(v);
@@ -218,6 +217,7 @@ static void on_report(struct attempt *a, const struct delivery_report *report)
         v->next = list;
         list = v;
     }
+    destination_done(a->destination, fault, retry_at, verdict_error(&a->mail->arena, list));
     outcomes_record(a->mail, list);
 }
 

@@ -109,6 +109,21 @@ static void ask(struct recipient *r)
     buf_done(&b);
 }
 
+/* False: another recipient of the mail, under another address, goes to that mailbox already. */
+static bool first_to_mailbox(struct recipient *r, struct span mailbox)
+{
+    if (r->mailbox && span_ieq(*r->mailbox, mailbox))
+        return true; /* it is the first, and routed again */
+    struct span *kept = ARENA_NEW(&r->mail->arena, struct span);
+    ASSERT(kept);
+    *kept = arena_dup(&r->mail->arena, mailbox);
+    ASSERT(kept->ptr);
+    if (!address_set_add(&r->mail->mailboxes, kept))
+        return false;
+    r->mailbox = kept;
+    return true;
+}
+
 static void redirect(struct recipient *r, struct span target)
 {
     if (++r->redirections > REDIRECTIONS_MAX) {
@@ -144,6 +159,13 @@ static void route(struct recipient *r, const struct resolved *resolved)
     switch (found.kind) {
     case ROUTE_ASK: ask(r); break;
     case ROUTE_MAILBOX:
+        if (!first_to_mailbox(r, found.target)) {
+            gather(r, (struct verdict){.kind = VERDICT_DELIVERED,
+                                       .status = SPAN("2.1.5"),
+                                       .text = SPAN("the same mailbox as another recipient's")});
+            break;
+        }
+        FALLTHROUGH;
     case ROUTE_RELAY:
         if (!destination_add(r, &found, &v))
             gather(r, v);

@@ -5,6 +5,7 @@
  * nobody gets two copies, and groups that contain each other end. For that, one message has one expansion at a
  * time; further ones wait behind it.
  */
+#include "role/queue/address_set.h"
 #include "role/queue/changes.h"
 
 #include "mail/dsn.h"
@@ -12,7 +13,6 @@
 #include "runtime/log.h"
 #include "smtp/params.h"
 
-#include <search.h>
 #include <stdlib.h>
 
 enum { EXPANSION_ARENA_MAX = 512 << 20 };
@@ -27,23 +27,10 @@ struct expansion {
     bool claimed;
 };
 
-static int compare(const void *a, const void *b)
+/* A mailbox that another recipient of the mail, an alias, goes to already. */
+static void add_mailbox(void *context, const struct span *address)
 {
-    const struct span *x = a, *y = b;
-    return span_icmp(*x, *y);
-}
-
-static void keep(void *node)
-{
-    (void)node; /* the addresses live in the arena */
-}
-
-/* True when the address was not there. */
-static bool add(void **seen, const struct span *address)
-{
-    void *node = tsearch(address, seen, compare);
-    ASSERT(node);
-    return *(const struct span *const *)node == address;
+    IGNORE_RESULT(address_set_add(context, address));
 }
 
 /* RFC 3461, 5.2.7.1: success was the expansion; for a member only failure and delay are left to tell. */
@@ -101,7 +88,7 @@ static void on_expanded(struct change *c)
 }
 
 /* The members of all groups that are not recipients yet, each with its op. */
-static void add_members(struct expansion *e, struct change *c, void **seen, size_t total)
+static void add_members(struct expansion *e, struct change *c, struct address_set *seen, size_t total)
 {
     struct queue_recipient *list = ARENA_ARRAY(&c->arena, total, struct queue_recipient);
     size_t n = 0;
@@ -114,7 +101,7 @@ static void add_members(struct expansion *e, struct change *c, void **seen, size
         op->members = &list[n];
         op->lease_until_ms = e->claimed ? clock_wall_ms() + TRANSPORT_LEASE_MS : 0;
         for (size_t i = 0; i < g->count; i++)
-            if (add(seen, &g->members[i])) {
+            if (address_set_add(seen, &g->members[i])) {
                 list[n++] = (struct queue_recipient){.address = g->members[i],
                                                      .notify = notify_member(g->recipient->record->notify)};
                 op->member_count++;
@@ -174,7 +161,7 @@ static void run(struct expansion *e)
     struct queue_message stored;
     struct arena arena;
     struct err err = {0};
-    void *seen = NULL;
+    struct address_set seen = {0};
     size_t groups, total = count_members(e->groups, &groups);
     arena_init(&arena, EXPANSION_ARENA_MAX);
     if (queue_load(t->store, e->mail->envelope.id, QUEUE_RECIPIENTS, &arena, &stored, &err)) {
@@ -183,12 +170,13 @@ static void run(struct expansion *e)
         return;
     }
     for (size_t i = 0; i < stored.recipient_count; i++)
-        IGNORE_RESULT(add(&seen, &stored.recipients[i].address));
+        IGNORE_RESULT(address_set_add(&seen, &stored.recipients[i].address));
+    address_set_each(&e->mail->mailboxes, add_mailbox, &seen);
     struct change *c = change_new(t, groups + 1, on_expanded, e);
     ASSERT(c);
     add_members(e, c, &seen, total);
     add_report(e, c, groups);
-    tdestroy(seen, keep);
+    address_set_clear(&seen);
     arena_clear(&arena);
     change_insist(c);
 }

@@ -112,6 +112,7 @@ void mail_drop_body(struct mail *m)
 void mail_discard(struct mail *m)
 {
     mail_drop_body(m);
+    address_set_clear(&m->mailboxes);
     arena_clear(&m->arena);
     free(m);
 }

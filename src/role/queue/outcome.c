@@ -30,8 +30,7 @@ static uint16_t reply_code(const struct verdict *v)
     return v->kind == VERDICT_PERMANENT ? 550 : v->kind == VERDICT_DELIVERED ? 250 : 450;
 }
 
-/* "550 5.1.1 text", as it is shown and reported. */
-static struct span error_text(struct arena *arena, const struct verdict *v)
+struct span verdict_error(struct arena *arena, const struct verdict *v)
 {
     struct span s = v->status.len
                         ? arena_printf(arena, "%u %.*s %.*s", reply_code(v), SPAN_ARG(v->status), SPAN_ARG(v->text))
@@ -103,7 +102,7 @@ static struct verdict expire(const struct verdict *v, const struct transport_set
         return r;
     r.kind = VERDICT_PERMANENT;
     r.text = arena_printf(arena, "QUEUE.Expired; message expired; the last error was: %.*s",
-                          SPAN_ARG(error_text(arena, v)));
+                          SPAN_ARG(verdict_error(arena, v)));
     r.status = SPAN("4.4.7");
     r.code = 550;
     ASSERT(r.text.ptr);
@@ -189,7 +188,7 @@ static void record(struct change *c, const struct verdict *given, const struct t
     struct verdict v = expire(given, s, &c->arena, now);
     bool pending = v.kind == VERDICT_TEMPORARY || v.kind == VERDICT_POSTPONED;
     int64_t next_ms = pending ? next_attempt(&v, s, now) : 0;
-    struct span error = error_text(&c->arena, &v);
+    struct span error = verdict_error(&c->arena, &v);
     bool tells = tell(&v, s, error, now, &told[*told_count]);
     *told_count += tells;
     log_verdict(v.recipient, &v, error, next_ms);

@@ -21,6 +21,7 @@
 #include "policy/policy.h"
 #include "role/common/policy_ref.h"
 #include "role/common/role.h"
+#include "role/queue/address_set.h"
 #include "routing/route.h"
 #include "routing/schedule.h"
 #include "store/queue.h"
@@ -67,6 +68,7 @@ struct recipient {
     struct queue_recipient *record; /* in the mail's envelope */
     struct span address;            /* where it goes: the record's address, or what that was redirected to */
     unsigned redirections;
+    const struct span *mailbox;      /* its entry in the mail's set of mailboxes; NULL: none */
     struct destination *destination; /* where it waits or from where it is being sent; NULL before */
     struct recipient *next;          /* in the list that it belongs to */
 };
@@ -84,8 +86,9 @@ struct mail {
     size_t live;       /* recipients not yet released */
     size_t unresolved; /* recipients that the directory was asked for */
     struct recipient *recipients;
-    struct verdict *verdicts; /* the categorizer's, recorded when all recipients are routed */
-    struct group *groups;     /* likewise */
+    struct address_set mailboxes; /* that recipients of it go to: nobody gets two copies */
+    struct verdict *verdicts;     /* the categorizer's, recorded when all recipients are routed */
+    struct group *groups;         /* likewise */
 };
 
 /* Copies everything. Not yet counted as in hand: mail_hold does that. NULL when memory is out. */
@@ -216,6 +219,8 @@ struct verdict {
     struct verdict *next;
 };
 
+/* "550 5.1.1 text", as it is shown and reported. */
+struct span verdict_error(struct arena *arena, const struct verdict *v);
 /* Records the verdicts of a mail, with the reports they ask for, and releases the recipients when that is durable.
  */
 void outcomes_record(struct mail *m, const struct verdict *list);

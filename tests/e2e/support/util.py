@@ -8,14 +8,14 @@ import time
 
 
 def wait_for(what, fn, timeout=15, every=0.02):
-    """Calls fn until it gives something true and returns that; an AssertionError naming `what` after the timeout."""
+    """`what` may be a function that says it. Calls fn until it gives something true and returns that; an AssertionError naming `what` after the timeout."""
     end = time.monotonic() + timeout
     while True:
         r = fn()
         if r:
             return r
         if time.monotonic() > end:
-            raise AssertionError("waited %d s in vain for %s" % (timeout, what))
+            raise AssertionError("waited %d s in vain for %s" % (timeout, what() if callable(what) else what))
         time.sleep(every)
 
 
