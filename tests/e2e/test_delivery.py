@@ -1,5 +1,6 @@
 """Where mail goes: Maildir, aliases, groups, contacts, LMTP to Dovecot, Postfix as smart host, MX, retries and reports."""
 import imaplib
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ import pytest
 
 from support.dovecot import Dovecot
 from support.postfix import Postfix
-from support.server import FAST_RETRY, Server, settle
+from support.server import FAST_RETRY, Server, settle, wait_logged
 from support.sink import Sink
 from support.util import fields, free_port, message, program, run, wait_for
 
@@ -259,13 +260,15 @@ zone:
 
 
 def test_mx(dns, marker):
-    """The best MX refuses connections, the second takes the mail; null MX and an unknown domain are reported."""
-    s = Server(start=False)
+    """The best MX refuses connections, the second takes the mail; null MX and an unknown domain are reported. SIGHUP makes a
+    changed node.conf apply."""
+    s = Server()
     sink = Sink()
     with open(s.state + "/node.conf", "a", encoding="ascii") as f:
         f.write("nameservers = 127.0.0.1@%d\n" % dns)
     try:
-        s.start()
+        s.proc.send_signal(signal.SIGHUP)
+        wait_logged(s, "role=deliver event=reloaded.*nameservers 127.0.0.1@%d" % dns)
         s.relax()
         s.mailbox("alice@example.com", "pw-Alice1")
         s.shell("New-SendConnector -Name mx -AddressSpaces '*' -Port %d" % sink.port)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support.server import Server
+from support.server import Server, settle
 from support.smtp import SMTP
 from support.util import wait_for
 
@@ -19,7 +19,7 @@ def hub():
     s.relax()
     s.mailbox(TO, "pw-Bob1")
     s.connector("load", "127.0.0.2")
-    time.sleep(1)
+    settle()
     yield s
     s.close()
 
@@ -130,7 +130,7 @@ def test_restart_keeps_the_queue(hub):
     hub.smart_host(port)
     hub.shell("Get-ReceiveConnector load | Add-ADPermission -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient; "
               "Set-TransportServer -TransientFailureRetryInterval 00:00:01 -QueueGlitchRetryInterval 00:00:01 -OutboundConnectionFailureRetryInterval 00:00:01")
-    time.sleep(1)
+    settle()
     big = os.urandom(3 << 20).hex().encode()
     big = b"\r\n".join(big[i:i + 76] for i in range(0, len(big), 76)) + b"\r\n"
     with hub.session(source="127.0.0.2") as c:

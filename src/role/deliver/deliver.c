@@ -19,12 +19,20 @@
 
 enum { DRAIN_MS = 5000, FORWARDERS_MAX = 16 };
 
+/* An engine with the settings that it was made with. A reload makes another; the old one ends with its last job. */
+struct generation {
+    struct jobs jobs; /* first: its callbacks give it back */
+    struct generation *next;
+    struct role *role;
+    struct resolver *resolver;
+    char host[sizeof((struct role *)0)->host], nameservers[sizeof((struct role *)0)->nameservers];
+    bool ending;
+};
+
 static struct tls_context *tls;
-static struct resolver *resolver;
-static struct jobs jobs = {.answer = role_answer};
+static struct generation *generations; /* the current one first */
 static uv_timer_t drain_timer;
-static bool ending;
-static char host[sizeof((struct role *)0)->host], nameservers[sizeof((struct role *)0)->nameservers]; /* in use */
+static bool draining;
 
 /* Trust is read here, where its files can be. Without any, mail flows where no certificate need be verified. */
 static enum err_code prepare(struct role *role, struct err *err)
@@ -41,10 +49,12 @@ static enum err_code prepare(struct role *role, struct err *err)
     return tls_client_context_new(&options, &tls, err);
 }
 
-static enum err_code start_resolver(struct role *role, struct err *err)
+/* ---- generations ---- */
+
+static enum err_code start_resolver(struct generation *g, struct err *err)
 {
-    struct span forwarders[FORWARDERS_MAX], rest = span_of(nameservers), item;
-    struct resolver_unbound_options options = {.loop = &role->loop, .forwarders = forwarders};
+    struct span forwarders[FORWARDERS_MAX], rest = span_of(g->nameservers), item;
+    struct resolver_unbound_options options = {.loop = &g->role->loop, .forwarders = forwarders};
     while (span_split(&rest, ',', &item)) {
         item = span_trim(item);
         if (item.len && options.forwarder_count == FORWARDERS_MAX)
@@ -52,25 +62,70 @@ static enum err_code start_resolver(struct role *role, struct err *err)
         if (item.len)
             forwarders[options.forwarder_count++] = item;
     }
-    return resolver_unbound_new(&options, &resolver, err);
+    return resolver_unbound_new(&options, &g->resolver, err);
+}
+
+static enum err_code start_engine(struct generation *g, struct err *err)
+{
+    char mail_root[1200];
+    if (!role_state_path(g->role, "mail", mail_root, sizeof mail_root))
+        return err_set(err, ERR_LIMIT, "the path of the state folder is too long");
+    struct delivery_options options = {.loop = &g->role->loop,
+                                       .resolver = g->resolver,
+                                       .tls = tls,
+                                       .mail_root = span_of(mail_root),
+                                       .hostname = span_of(g->host)};
+    return delivery_engine_new(&options, &g->jobs.engine, err);
+}
+
+/* Becomes the current one. */
+static enum err_code generation_start(struct role *role, struct err *err)
+{
+    struct generation *g = calloc(1, sizeof *g);
+    if (!g)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    *g = (struct generation){.jobs = {.answer = role_answer}, .role = role};
+    memcpy(g->host, role->host, sizeof g->host);
+    memcpy(g->nameservers, role->nameservers, sizeof g->nameservers);
+    enum err_code code = start_resolver(g, err);
+    if (!code)
+        code = start_engine(g, err);
+    if (code) {
+        resolver_close(g->resolver);
+        free(g);
+        return code;
+    }
+    g->next = generations;
+    generations = g;
+    return ERR_NONE;
+}
+
+static void on_engine_closed(void *context)
+{
+    struct generation *g = context, **at = &generations;
+    struct role *role = g->role;
+    while (*at != g)
+        at = &(*at)->next;
+    *at = g->next;
+    resolver_close(g->resolver);
+    free(g);
+    if (draining && !generations)
+        role_exit(role, EXIT_SUCCESS);
+}
+
+/* Once: breaking jobs off makes the last of them end. */
+static void generation_end(struct jobs *jobs)
+{
+    struct generation *g = (struct generation *)jobs;
+    if (g->ending)
+        return;
+    g->ending = true;
+    delivery_engine_close(g->jobs.engine, on_engine_closed, g);
 }
 
 static enum err_code start(struct role *role, struct err *err)
 {
-    char mail_root[1200];
-    memcpy(host, role->host, sizeof host);
-    memcpy(nameservers, role->nameservers, sizeof nameservers);
-    if (!role_state_path(role, "mail", mail_root, sizeof mail_root))
-        return err_set(err, ERR_LIMIT, "the path of the state folder is too long");
-    enum err_code code = start_resolver(role, err);
-    if (code)
-        return code;
-    struct delivery_options options = {.loop = &role->loop,
-                                       .resolver = resolver,
-                                       .tls = tls,
-                                       .mail_root = span_of(mail_root),
-                                       .hostname = span_of(host)};
-    code = delivery_engine_new(&options, &jobs.engine, err);
+    enum err_code code = generation_start(role, err);
     if (code)
         return code;
     uv_timer_init(&role->loop, &drain_timer);
@@ -83,16 +138,25 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
     (void)role;
     (void)index;
     if (f->type == DELIVER_JOB && peer == ROLE_QUEUE)
-        jobs_begin(&jobs, link, f);
+        jobs_begin(&generations->jobs, link, f);
     else
         role_bad_frame(peer, f, "not expected by deliver");
 }
 
-/* The engine and the resolver were made with the settings, and hold deliveries under way. */
-static void on_reload(const struct role *role)
+/* Deliveries under way keep the settings that they began with. */
+static void on_reload(struct role *role)
 {
-    if (strcmp(host, role->host) != 0 || strcmp(nameservers, role->nameservers) != 0)
-        log_text(LOG_NOTICE, "reload", "a changed host or nameservers apply to deliveries after the next start");
+    struct generation *old = generations;
+    struct err err = {0};
+    if (draining || (strcmp(old->host, role->host) == 0 && strcmp(old->nameservers, role->nameservers) == 0))
+        return;
+    if (generation_start(role, &err)) {
+        log_text(LOG_ERROR, "reload-failed", "%s; deliveries go on with the settings before", err.text);
+        return;
+    }
+    log_text(LOG_NOTICE, "reloaded", "host %s, nameservers %s", role->host,
+             role->nameservers[0] ? role->nameservers : "of the system");
+    jobs_refuse(&old->jobs, generation_end);
 }
 
 static void on_control(struct role *role, struct frame *f)
@@ -106,35 +170,23 @@ static void on_control(struct role *role, struct frame *f)
         role_bad_frame(ROLE_KINDS, f, "not expected by deliver");
 }
 
-/* ---- the end ---- */
-
-static void on_engine_closed(void *context)
-{
-    role_exit(context, EXIT_SUCCESS);
-}
-
-/* Once: breaking jobs off makes the last of them end. */
-static void end(struct jobs *j)
-{
-    if (ending)
-        return;
-    ending = true;
-    delivery_engine_close(j->engine, on_engine_closed, drain_timer.data);
-}
-
 static void on_drain_over(uv_timer_t *timer)
 {
     (void)timer;
-    end(&jobs);
+    for (struct generation *g = generations; g; g = g->next)
+        generation_end(&g->jobs);
 }
 
 static void on_drain(struct role *role)
 {
-    if (jobs.refusing)
+    (void)role;
+    if (draining)
         return;
-    drain_timer.data = role;
+    draining = true;
     uv_timer_start(&drain_timer, on_drain_over, DRAIN_MS, 0);
-    jobs_refuse(&jobs, end);
+    for (struct generation *g = generations; g; g = g->next)
+        if (!g->jobs.refusing)
+            jobs_refuse(&g->jobs, generation_end);
 }
 
 static const char *const state_paths[] = {"mail", NULL};

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 from .smtp import SMTP
 from .util import free_offset, run, wait_for
@@ -25,6 +24,8 @@ def quote(s):
 
 
 class Server:
+    running = []
+
     def __init__(self, domain="example.com", hostname="mail.example.com", role="hub", start=True):
         self.dir = tempfile.mkdtemp(prefix="mailreeve-e2e-")
         os.chmod(self.dir, 0o755)
@@ -54,8 +55,19 @@ class Server:
             assert self.proc.poll() is None, "serve ended with %s: %s" % (self.proc.returncode, self.log_text()[-1500:])
             with open(out, "rb") as f:
                 return b"ready" in f.read()
-        wait_for("the server to be ready; its log: " + self.log_text()[-500:], is_ready, 30)
+        Server.running.append(self)
+        wait_for(lambda: "the server to be ready; its log: " + self.log_text()[-500:], is_ready, 30)
         return self
+
+    def policy_is_everywhere(self):
+        text = self.log_text()
+        newest = re.findall(r"role=manage event=policy version=(\d+)", text)[-1]
+        return all(text.count("role=%s event=policy version=%s " % (role, newest)) >= len(self.role_pids(role)) > 0 for role in ("receive", "queue"))
+
+    def _ended(self):
+        self.proc = None
+        if self in Server.running:
+            Server.running.remove(self)
 
     def log_text(self):
         try:
@@ -95,7 +107,7 @@ class Server:
                 pass
         if role is None:
             self.proc.wait(10)
-            self.proc = None
+            self._ended()
             wait_for("all processes to be gone", lambda: not any(os.path.exists("/proc/%d" % p) for p in pids[1:]))
         return pids
 
@@ -110,7 +122,7 @@ class Server:
             self.kill9()
             raise AssertionError("SIGTERM did not end the server in %d s: %s" % (timeout, self.log_text()[-800:])) from None
         finally:
-            self.proc = None
+            self._ended()
 
     def restart(self):
         assert self.stop() == 0
@@ -121,6 +133,7 @@ class Server:
             if self.proc:
                 self.stop()
         finally:
+            self._ended()
             shutil.rmtree(self.dir, ignore_errors=True)
 
     # -- the shell
@@ -211,5 +224,6 @@ def wait_logged(server, pattern, timeout=10):
 
 
 def settle():
-    """A change made in the shell applies to connections from one second on."""
-    time.sleep(1.0)
+    """Until every process works by the policy that the shell has made; the shell returns when manage has published it."""
+    for s in Server.running:
+        wait_for("the policy to be everywhere", s.policy_is_everywhere)
