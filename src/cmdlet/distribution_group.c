@@ -47,28 +47,25 @@ static const struct value *members_of(const struct record *group)
     return v && v->kind == VALUE_LIST ? v : &none;
 }
 
-static size_t index_of(const struct value *members, struct span guid)
+/* The members of a group while a statement changes them; they are stored once, however many it names. */
+struct members {
+    struct value *items;
+    size_t count;
+};
+
+static size_t index_of(const struct members *m, struct span guid)
 {
-    for (size_t i = 0; i < members->list.count; i++)
-        if (span_ieq(members->list.items[i].s, guid))
+    for (size_t i = 0; i < m->count; i++)
+        if (span_ieq(m->items[i].s, guid))
             return i;
     return SIZE_MAX;
 }
 
-static enum err_code save(struct shell_call *call, struct record *group, struct value *members, size_t count,
-                          struct err *err)
-{
-    enum err_code code = cmdlet_set(group, "Members", value_list(members, count), err);
-    if (code == ERR_NONE)
-        code = cmdlet_set(group, "WhenChanged", value_time(cmdlet_context(call)->now_ms()), err);
-    return code ? code : object_store_put(store(call), group, err);
-}
-
-static enum err_code add_one(struct shell_call *call, struct record *group, struct value member, struct err *err)
+static enum err_code add_one(struct shell_call *call, const struct record *group, struct value member,
+                             struct members *m, struct err *err)
 {
     struct record *r;
     const struct noun *kind;
-    const struct value *members = members_of(group);
     enum err_code code = cmdlet_find_recipient(call, member, &r, &kind, err);
     if (code)
         return code;
@@ -78,52 +75,47 @@ static enum err_code add_one(struct shell_call *call, struct record *group, stru
         return err_set(err, ERR_CONFLICT,
                        "Add-DistributionGroupMember: the group \"%.*s\" cannot be a member of itself",
                        SPAN_ARG(group_name));
-    if (index_of(members, guid) != SIZE_MAX)
+    if (index_of(m, guid) != SIZE_MAX)
         return err_set(err, ERR_EXISTS, "Add-DistributionGroupMember: \"%.*s\" is a member of \"%.*s\" already",
                        SPAN_ARG(name), SPAN_ARG(group_name));
-    struct value *items = ARENA_ARRAY(call->arena, members->list.count + 1, struct value);
-    if (!items)
-        return cmdlet_no_memory(err);
-    for (size_t i = 0; i < members->list.count; i++)
-        items[i] = members->list.items[i];
-    items[members->list.count] = value_string(guid);
-    if (call->what_if) {
-        cmdlet_say_what_if(call, group_name);
-        return ERR_NONE;
-    }
-    return save(call, group, items, members->list.count + 1, err);
+    m->items[m->count++] = value_string(guid);
+    return ERR_NONE;
 }
 
-static enum err_code remove_one(struct shell_call *call, struct record *group, struct value member, struct err *err)
+static enum err_code remove_one(struct shell_call *call, const struct record *group, struct value member,
+                                struct members *m, struct err *err)
 {
     struct record *r;
     const struct noun *kind;
-    const struct value *members = members_of(group);
     enum err_code code = cmdlet_find_recipient(call, member, &r, &kind, err);
     if (code)
         return code;
-    size_t at = index_of(members, record_string(r, SPAN("Guid")));
+    size_t at = index_of(m, record_string(r, SPAN("Guid")));
     if (at == SIZE_MAX)
         return err_set(err, ERR_NOT_FOUND, "Remove-DistributionGroupMember: \"%.*s\" is not a member of \"%.*s\"",
                        SPAN_ARG(record_string(r, SPAN("Name"))), SPAN_ARG(record_string(group, SPAN("Name"))));
-    struct value *items = ARENA_ARRAY(call->arena, members->list.count, struct value);
-    size_t n = 0;
-    if (!items)
-        return cmdlet_no_memory(err);
-    for (size_t i = 0; i < members->list.count; i++)
-        if (i != at)
-            items[n++] = members->list.items[i];
+    m->count--;
+    for (size_t i = at; i < m->count; i++)
+        m->items[i] = m->items[i + 1];
+    return ERR_NONE;
+}
+
+static enum err_code save(struct shell_call *call, struct record *group, const struct members *m, struct err *err)
+{
     if (call->what_if) {
         cmdlet_say_what_if(call, record_string(group, SPAN("Name")));
         return ERR_NONE;
     }
-    return save(call, group, items, n, err);
+    enum err_code code = cmdlet_set(group, "Members", value_list(m->items, m->count), err);
+    if (code == ERR_NONE)
+        code = cmdlet_set(group, "WhenChanged", value_time(cmdlet_context(call)->now_ms()), err);
+    return code ? code : object_store_put(store(call), group, err);
 }
 
 /* Each of -Member, or the pipeline object. */
 static enum err_code each_member(struct shell_call *call,
-                                 enum err_code (*change)(struct shell_call *, struct record *, struct value,
-                                                         struct err *),
+                                 enum err_code (*change)(struct shell_call *, const struct record *, struct value,
+                                                         struct members *, struct err *),
                                  struct err *err)
 {
     struct record *group;
@@ -131,11 +123,22 @@ static enum err_code each_member(struct shell_call *call,
     given = given ? given : call->input;
     if (!given)
         return err_set(err, ERR_INVALID, "%s -Member: which member?", call->command->name);
-    bool list = given->kind == VALUE_LIST;
+    const struct value *named = given->kind == VALUE_LIST ? given->list.items : given;
+    size_t named_count = given->kind == VALUE_LIST ? given->list.count : 1;
     enum err_code code = find_group(call, &group, err);
-    for (size_t i = 0; code == ERR_NONE && i < (list ? given->list.count : 1); i++)
-        code = change(call, group, list ? given->list.items[i] : *given, err);
-    return code;
+    if (code)
+        return code;
+    const struct value *present = members_of(group);
+    struct members m = {ARENA_ARRAY(call->arena, present->list.count + named_count, struct value), 0};
+    if (!m.items)
+        return cmdlet_no_memory(err);
+    while (m.count < present->list.count) {
+        m.items[m.count] = present->list.items[m.count];
+        m.count++;
+    }
+    for (size_t i = 0; code == ERR_NONE && i < named_count; i++)
+        code = change(call, group, named[i], &m, err);
+    return code || !named_count ? code : save(call, group, &m, err);
 }
 
 static enum err_code run_add(struct shell_call *call, struct err *err)
@@ -152,7 +155,7 @@ static enum err_code emit_member(struct shell_call *call, struct span guid, stru
 {
     struct record *r, *view = record_new(call->arena, SPAN("Recipient"));
     const struct noun *kind;
-    enum err_code code = cmdlet_find_recipient(call, value_string(guid), &r, &kind, err);
+    enum err_code code = cmdlet_recipient_by_guid(call, guid, &r, &kind, err);
     if (code == ERR_NOT_FOUND) /* removed behind our back: it receives nothing, so there is nothing to show */
         return ERR_NONE;
     if (code)

@@ -147,10 +147,24 @@ enum err_code cmdlet_target(struct shell_call *call, const struct noun *n, struc
     return cmdlet_find(call, n, *identity, ret, err);
 }
 
+static const struct noun *const kinds[] = {&noun_mailbox, &noun_mail_contact, &noun_distribution_group};
+
+enum err_code cmdlet_recipient_by_guid(struct shell_call *call, struct span guid, struct record **ret,
+                                       const struct noun **ret_noun, struct err *err)
+{
+    enum err_code code = ERR_NOT_FOUND;
+    struct object_store *s = cmdlet_context(call)->recipients;
+    for (size_t k = 0; k < ARRAY_LEN(kinds) && code == ERR_NOT_FOUND; k++) {
+        code = object_store_get(s, span_of(kinds[k]->class->name), guid, call->arena, ret, err);
+        if (code == ERR_NONE)
+            *ret_noun = kinds[k];
+    }
+    return code;
+}
+
 enum err_code cmdlet_find_recipient(struct shell_call *call, struct value identity, struct record **ret,
                                     const struct noun **ret_noun, struct err *err)
 {
-    static const struct noun *const kinds[] = {&noun_mailbox, &noun_mail_contact, &noun_distribution_group};
     bool record = identity.kind == VALUE_RECORD;
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
         struct span class = span_of(kinds[k]->class->name), text;

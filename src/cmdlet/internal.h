@@ -83,6 +83,9 @@ enum err_code cmdlet_target(struct shell_call *call, const struct noun *n, struc
 /* A mailbox, contact or group by name, address or Guid; *ret_noun tells which. */
 enum err_code cmdlet_find_recipient(struct shell_call *call, struct value identity, struct record **ret,
                                     const struct noun **ret_noun, struct err *err);
+/* The one that a group's member means. ERR_NOT_FOUND: nobody, any more. */
+enum err_code cmdlet_recipient_by_guid(struct shell_call *call, struct span guid, struct record **ret,
+                                       const struct noun **ret_noun, struct err *err);
 /* ERR_NOT_FOUND when -Server is given and names another server. */
 enum err_code cmdlet_check_server(struct shell_call *call, struct err *err);
 /* True for text with * or ?. */

@@ -212,15 +212,19 @@ static int make_directory(int root, const char *path)
     return mkdirat(root, path, 0700) < 0 && errno != EEXIST ? errno : 0;
 }
 
-/* The mailbox and its three directories, durable; 0 or an errno. */
+/*
+ * The mailbox and its three directories; 0 or an errno. tmp/ comes last, when the others are durable: deliveries
+ * beside this one that find it need not look for them.
+ */
 static int make_mailbox(int root, const struct paths *p)
 {
-    const char *const all[] = {p->mailbox, p->tmp_dir, p->new_dir, p->cur_dir};
+    const char *const all[] = {p->mailbox, p->new_dir, p->cur_dir};
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(all) && !error; i++)
         error = make_directory(root, all[i]);
     error = error ? error : flush_directory(root, p->mailbox);
-    return error ? error : flush_directory(root, ".");
+    error = error ? error : flush_directory(root, ".");
+    return error ? error : make_directory(root, p->tmp_dir);
 }
 
 static int create(int root, const struct paths *p)

@@ -44,5 +44,12 @@ enum err_code directory_embedded_get(struct directory *d, struct span class_name
 enum err_code directory_embedded_list(struct directory *d, struct span class_name, struct span after, size_t limit,
                                       struct arena *arena, struct record **ret, size_t *ret_count, bool *ret_more,
                                       struct err *err);
+/*
+ * All records of the class whose property is this text, or is a list with it as an item, in the arena and in no
+ * order; by an index, so it takes as long as what it finds.
+ */
+enum err_code directory_embedded_find(struct directory *d, struct span class_name, struct span property,
+                                      struct span text, struct arena *arena, struct record ***ret,
+                                      size_t *ret_count, struct err *err);
 /* Grows with every commit of this handle. */
 uint64_t directory_embedded_generation(const struct directory *d);

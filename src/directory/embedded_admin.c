@@ -201,6 +201,61 @@ enum err_code directory_embedded_list(struct directory *d, struct span class_nam
     return ERR_NONE;
 }
 
+/* A list of records that grows in an arena. */
+struct records {
+    struct record **items;
+    size_t count, cap;
+};
+
+static bool records_add(struct records *list, struct arena *arena, struct record *r)
+{
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 4;
+        struct record **items = ARENA_ARRAY(arena, cap, struct record *);
+        if (!items)
+            return false;
+        for (size_t i = 0; i < list->count; i++)
+            items[i] = list->items[i];
+        list->items = items;
+        list->cap = cap;
+    }
+    list->items[list->count++] = r;
+    return true;
+}
+
+enum err_code directory_embedded_find(struct directory *d, struct span class_name, struct span property,
+                                      struct span text, struct arena *arena, struct record ***ret,
+                                      size_t *ret_count, struct err *err)
+{
+    struct err unwanted;
+    err = err ? err : &unwanted;
+    struct sql *s = &embedded_of(d)->writer;
+    enum directory_kind kind = recipient_kind(class_name);
+    struct records found = {0};
+    sqlite3_stmt *st = sql_start(s, SQL_FIND_TEXT, err);
+    if (!st)
+        return err->code;
+    sqlite3_bind_int(st, 1, (int)kind);
+    sql_bind(st, 2, property);
+    sql_bind(st, 3, text);
+    int more;
+    while ((more = sql_step(s, st, err)) > 0) {
+        struct record *r = read_record(s, sqlite3_column_int64(st, 0), kind, arena, err);
+        if (!r || !records_add(&found, arena, r)) {
+            more = -1;
+            if (r)
+                err_set(err, ERR_NO_MEMORY, "too many recipients are found at once");
+            break;
+        }
+    }
+    sql_done(st);
+    if (more < 0)
+        return err->code;
+    *ret = found.items;
+    *ret_count = found.count;
+    return ERR_NONE;
+}
+
 uint64_t directory_embedded_generation(const struct directory *d)
 {
     return ((const struct embedded *)d)->generation;

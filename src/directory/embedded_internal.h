@@ -30,6 +30,7 @@ enum sql_id {
     /* administration */
     SQL_FIND,
     SQL_LIST,
+    SQL_FIND_TEXT,
     SQL_PROPERTIES,
     SQL_OWNER_OF_ADDRESS,
     SQL_OWNER_OF_NAME,

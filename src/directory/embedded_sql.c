@@ -54,6 +54,14 @@ static const char schema[] = "CREATE TABLE recipient("
                              "PRAGMA user_version = " VALUE(1) ";";
 _Static_assert(APPLICATION_ID == 1297249892 && SCHEMA_VERSION == 1, "the schema's text says the same");
 
+/*
+ * Made in files of before it, too. An older program keeps it up to date without knowing it, so the format is the
+ * same.
+ */
+static const char later_indexes[] =
+    "CREATE INDEX IF NOT EXISTS property_text ON property(name COLLATE NOCASE, value COLLATE NOCASE)"
+    " WHERE kind = 'string';";
+
 #define ACCOUNT_FROM " FROM recipient r LEFT JOIN password p ON p.recipient = r.id WHERE r.class = 1 AND r."
 
 static const char *const texts[SQL_COUNT] = {
@@ -80,6 +88,10 @@ static const char *const texts[SQL_COUNT] = {
                    " SELECT r.guid FROM g JOIN recipient r ON r.id = g.id ORDER BY r.id",
     [SQL_FIND] = "SELECT id, class, guid FROM recipient WHERE guid = ?1",
     [SQL_LIST] = "SELECT id, guid FROM recipient WHERE class = ?1 AND guid > ?2 ORDER BY guid",
+    /* CROSS JOIN keeps the order of the tables: from the index, never through the whole class. */
+    [SQL_FIND_TEXT] = "SELECT DISTINCT p.recipient FROM property p CROSS JOIN recipient r ON r.id = p.recipient"
+                      " WHERE p.kind = 'string' AND p.name = ?2 COLLATE NOCASE AND p.value = ?3 COLLATE NOCASE"
+                      " AND r.class = ?1",
     [SQL_PROPERTIES] = "SELECT name, item, kind, value FROM property WHERE recipient = ?1 ORDER BY n",
     [SQL_OWNER_OF_ADDRESS] = "SELECT r.guid, r.name FROM address a JOIN recipient r ON r.id = a.recipient"
                              " WHERE a.address = ?1",
@@ -159,6 +171,8 @@ static enum err_code prepare_schema(struct sql *s, const char *path, struct err 
     else if (code == ERR_NONE && version != SCHEMA_VERSION)
         code = err_set(err, ERR_INVALID, "%s has the directory format %d; this program knows %d", path, version,
                        SCHEMA_VERSION);
+    if (code == ERR_NONE)
+        code = execute(s, later_indexes, err);
     if (code == ERR_NONE)
         return execute(s, "COMMIT", err);
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* the first error is the one to tell */

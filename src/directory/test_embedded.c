@@ -308,6 +308,77 @@ static void test_list(void **state)
     }
 }
 
+static void run_sql(const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void test_find(void **state)
+{
+    (void)state;
+    static const struct test_recipient recipients[] = {
+        {.type = "Mailbox",
+         .guid = "a1",
+         .name = "alice",
+         .primary = "alice@example.com",
+         .principal = "upn@example.com",
+         .addresses = {"alice@example.com", "smtp:a@example.com", "X500:/o=old/cn=alice"}},
+        {.type = "MailContact",
+         .guid = "c1",
+         .name = "carol",
+         .external = "carol@partner.test",
+         .addresses = {"carol@partner.test", "carol@example.com"}},
+        {.type = "DistributionGroup",
+         .guid = "g1",
+         .name = "alice",
+         .primary = "g@example.com",
+         .members = {"a1", "c1"}},
+    };
+    static const struct {
+        const char *type, *property, *text, *guid;
+    } rows[] = {
+        {"Mailbox", "Name", "ALICE", "a1"},
+        {"distributiongroup", "name", "alice", "g1"},
+        {"MailContact", "Name", "alice", NULL},
+        {"Mailbox", "Guid", "A1", "a1"},
+        {"MailContact", "Guid", "a1", NULL},
+        {"Mailbox", "PrimarySmtpAddress", "Alice@example.com", "a1"},
+        {"Mailbox", "EmailAddresses", "alice@example.COM", "a1"},
+        {"Mailbox", "EmailAddresses", "SMTP:a@example.com", "a1"},
+        {"Mailbox", "EmailAddresses", "a@example.com", NULL}, /* the record says it with its prefix */
+        {"Mailbox", "EmailAddresses", "x500:/O=old/cn=alice", "a1"},
+        {"Mailbox", "EmailAddresses", "", NULL},
+        {"MailContact", "EmailAddresses", "carol@partner.test", "c1"}, /* which resolves to nothing */
+        {"MailContact", "ExternalEmailAddress", "CAROL@partner.test", "c1"},
+        {"Mailbox", "UserPrincipalName", "UPN@example.com", "a1"},
+        {"DistributionGroup", "Members", "C1", "g1"},
+        {"DistributionGroup", "Members", "g1", NULL},
+        {"Mailbox", "Colour", "red", NULL},
+        {"SendConnector", "Name", "alice", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(recipients); i++)
+        assert_int_equal(put(&recipients[i], NULL), ERR_NONE);
+    directory_close(d);
+    d = NULL;
+    run_sql("DROP INDEX property_text"); /* a file of before it */
+    open_directory();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct record **found;
+        size_t count = 9;
+        CHECK_INT(rows[i].text,
+                  directory_embedded_find(d, span_of(rows[i].type), span_of(rows[i].property),
+                                          span_of(rows[i].text), &arena, &found, &count, NULL),
+                  ERR_NONE);
+        CHECK_INT(rows[i].text, count, rows[i].guid ? 1 : 0);
+        if (count)
+            CHECK_SPAN(rows[i].text, record_string(found[0], SPAN("Guid")), span_of(rows[i].guid));
+    }
+    run_sql("DROP INDEX property_text"); /* it was there */
+}
+
 /* Neither the file nor what SQLite keeps beside it holds a password, and nobody else may read them. */
 static void test_files(void **state)
 {
@@ -332,14 +403,6 @@ static void test_files(void **state)
         fclose(f);
         free(bytes);
     }
-}
-
-static void run_sql(const char *sql)
-{
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
 }
 
 static void test_open_refused(void **state)
@@ -403,6 +466,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cache_forgets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_find, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_handles, setup, teardown),

@@ -159,15 +159,15 @@ static enum err_code wait_ready(int fd, short events, int64_t deadline, struct e
     }
 }
 
-enum err_code frame_call(int fd, uint16_t type, struct span body, int timeout_ms, char buffer[static FRAME_BUFFER],
-                         struct frame *ret, struct err *err)
+enum err_code frame_call(int fd, uint16_t type, struct span body, const int *fds, size_t fd_count, int timeout_ms,
+                         char buffer[static FRAME_BUFFER], struct frame *ret, struct err *err)
 {
     static uint64_t last_id;
     uint64_t id = ++last_id;
     int64_t deadline = clock_mono_ms() + timeout_ms;
     enum frame_status st;
     enum err_code code;
-    while ((st = frame_send(fd, type, id, &body, 1, NULL, 0)) == FRAME_AGAIN)
+    while ((st = frame_send(fd, type, id, &body, 1, fds, fd_count)) == FRAME_AGAIN)
         if ((code = wait_ready(fd, POLLOUT, deadline, err)))
             return code;
     while (st == FRAME_OK) {

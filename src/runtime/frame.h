@@ -52,8 +52,9 @@ int frame_take_fd(struct frame *f, size_t i);
 
 /*
  * A question and its answer on a link that serves nothing else, blocking for at most timeout_ms: for work outside
- * the mail path only (the shell). The answer's body lies in buffer. The answer to an earlier question, which came
- * after its deadline, is passed over. One thread of a process calls.
+ * the mail path only (the shell). The descriptors go with the question and stay the caller's. The answer's body
+ * lies in buffer, its descriptors are the caller's. The answer to an earlier question, which came after its
+ * deadline, is passed over. One thread of a process calls.
  */
-enum err_code frame_call(int fd, uint16_t type, struct span body, int timeout_ms, char buffer[static FRAME_BUFFER],
-                         struct frame *ret, struct err *err);
+enum err_code frame_call(int fd, uint16_t type, struct span body, const int *fds, size_t fd_count, int timeout_ms,
+                         char buffer[static FRAME_BUFFER], struct frame *ret, struct err *err);

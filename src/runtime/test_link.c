@@ -218,14 +218,14 @@ static void calls_block_with_a_deadline(void **state)
     struct frame f;
     struct err err;
     assert_int_equal(frame_pair(fds, NULL), ERR_NONE);
-    assert_int_equal(frame_call(fds[0], 1, SPAN("q"), 20, buffer, &f, &err), ERR_UNAVAILABLE);
+    assert_int_equal(frame_call(fds[0], 1, SPAN("q"), NULL, 0, 20, buffer, &f, &err), ERR_UNAVAILABLE);
     uv_thread_t thread;
     assert_int_equal(uv_thread_create(&thread, answer_two, &fds[1]), 0);
-    assert_int_equal(frame_call(fds[0], 1, SPAN("q"), 5000, buffer, &f, &err), ERR_NONE);
+    assert_int_equal(frame_call(fds[0], 1, SPAN("q"), NULL, 0, 5000, buffer, &f, &err), ERR_NONE);
     uv_thread_join(&thread);
     CHECK_SPAN("answer", f.body, SPAN("answer"));
     close(fds[1]);
-    assert_int_equal(frame_call(fds[0], 1, SPAN("q"), 2000, buffer, &f, &err), ERR_UNAVAILABLE);
+    assert_int_equal(frame_call(fds[0], 1, SPAN("q"), NULL, 0, 2000, buffer, &f, &err), ERR_UNAVAILABLE);
     close(fds[0]);
 }
 

@@ -101,6 +101,21 @@ static enum err_code list(struct object_store *s, struct span class_name, struct
     return ERR_NONE;
 }
 
+static enum err_code find(struct object_store *s, struct span class_name, struct span property, struct span text,
+                          struct arena *arena, struct record ***ret, size_t *ret_count, struct err *err)
+{
+    struct record **found;
+    size_t count;
+    enum err_code code =
+        directory_embedded_find(of(s)->directory, class_name, property, text, arena, &found, &count, err);
+    if (code)
+        return code;
+    object_store_sort(found, count);
+    *ret = found;
+    *ret_count = count;
+    return ERR_NONE;
+}
+
 static uint64_t generation(struct object_store *s)
 {
     return directory_embedded_generation(of(s)->directory);
@@ -121,6 +136,7 @@ struct object_store *directory_objects_new(struct directory *d)
                                                 .remove = remove_object,
                                                 .list = list,
                                                 .get = get,
+                                                .find = find,
                                                 .generation = generation,
                                                 .close = close_store};
     struct directory_objects *o = calloc(1, sizeof *o);

@@ -3,6 +3,7 @@
 #include "role/common/messages.h"
 
 #include "directory/directory_check.h"
+#include "runtime/large_body.h"
 
 static void put_list(struct buf *out, const struct span *items, size_t count)
 {
@@ -62,6 +63,16 @@ enum err_code message_get_resolution(struct span body, struct arena *arena, stru
         return ERR_UNAVAILABLE;
     *ret = r;
     return ERR_NONE;
+}
+
+enum err_code message_take_resolution(const struct frame *f, struct arena *arena, struct directory_recipient *ret)
+{
+    struct large_body_view body;
+    if (!f || large_body_open(f, MESSAGE_RESOLUTION_MAX, &body, NULL))
+        return ERR_UNAVAILABLE;
+    enum err_code code = message_get_resolution(body.bytes, arena, ret);
+    large_body_close(&body);
+    return code;
 }
 
 void message_put_identity(struct buf *out, uint8_t verdict, const struct directory_identity *id)

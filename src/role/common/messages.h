@@ -6,12 +6,16 @@
 
 #include "base/cursor.h"
 #include "directory/directory.h"
+#include "runtime/frame.h"
 
 /* ---- DIRECTORY_RESOLVE: address -> outcome, recipient ---- */
 
 void message_put_resolution(struct buf *out, enum err_code outcome, const struct directory_recipient *r);
 /* ERR_UNAVAILABLE (also for a malformed answer, after which the cursor is bad): nobody knows now. */
 enum err_code message_get_resolution(struct span body, struct arena *arena, struct directory_recipient *ret);
+/* The same out of the frame that answers, whose body is a large one; NULL for no answer. */
+enum { MESSAGE_RESOLUTION_MAX = 16 * 1024 * 1024 };
+enum err_code message_take_resolution(const struct frame *f, struct arena *arena, struct directory_recipient *ret);
 
 /* ---- DIRECTORY_CHECK: user, password -> verdict, identity ---- */
 

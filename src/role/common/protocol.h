@@ -3,7 +3,8 @@
  * inside: each message's sender and receiver, and what its body holds (in the forms of base/cursor.h).
  *
  * Answers carry the question's type with LINK_ANSWER set. A message that its receiver does not expect from that
- * peer is logged and dropped; a body that does not parse to its end is treated the same way.
+ * peer is logged and dropped; a body that does not parse to its end is treated the same way. A large body lies in a
+ * sealed memory file beside its frame where it does not fit into it (runtime/large_body.h).
  */
 #pragma once
 
@@ -42,7 +43,7 @@ enum message_type {
     POLICY_SNAPSHOT = 100, /* u64 version; 1 descriptor, a sealed memory file with a policy block */
 
     /* receive, queue -> directory: questions */
-    DIRECTORY_RESOLVE = 200, /* str address -> struct resolution (messages.h) */
+    DIRECTORY_RESOLVE = 200, /* str address -> struct resolution (messages.h), a large body */
     DIRECTORY_CHECK,         /* str user, str password -> struct identity (messages.h) */
 
     /* receive -> queue */
@@ -63,17 +64,17 @@ enum message_type {
     /*
      * manage -> directory, likewise. Each is answered at once with u8 outcome (enum err_code) and str text of the
      * error (empty with ERR_NONE); what the arrow names follows with ERR_NONE only. Records as in
-     * base/value_codec.h.
+     * base/value_codec.h. All of these questions and answers are large bodies.
      */
     OBJECTS_BEGIN = 600, /* nothing -> nothing; an open transaction, which its asker has lost, is undone first */
     OBJECTS_COMMIT,      /* nothing -> nothing */
     OBJECTS_ROLLBACK,    /* nothing -> nothing */
-    OBJECTS_LIST,        /* str class, str guid of the last record of the page before (empty: from the start)
-                            -> bool more, u32 count, count * record: as many as fit, in the order of their names */
+    OBJECTS_LIST,        /* str class -> u32 count, count * record, in the order of their names */
     OBJECTS_GET,         /* str class, str guid -> record */
-    OBJECTS_PUT,         /* record -> nothing */
-    OBJECTS_REMOVE,      /* str class, str guid -> nothing */
-    OBJECTS_GENERATION,  /* nothing -> u64 generation */
+    OBJECTS_FIND,   /* str class, str property, str text -> as OBJECTS_LIST: those that object_store_find means */
+    OBJECTS_PUT,    /* record -> nothing */
+    OBJECTS_REMOVE, /* str class, str guid -> nothing */
+    OBJECTS_GENERATION, /* nothing -> u64 generation */
 };
 
 /* What a link between two roles is for; a pair of roles may have one of each. */

@@ -3,6 +3,7 @@
 
 #include "directory/directory_check.h"
 #include "role/common/messages.h"
+#include "runtime/large_body.h"
 
 static const struct span members[] = {SPAN_INIT("a@example.com"), SPAN_INIT("b@example.com")};
 
@@ -35,6 +36,42 @@ static void resolutions(void **state)
     arena_clear(&a);
 }
 
+/* As the answer to a question: of every size, absent, or with what no answer may have. */
+static void taken_from_frames(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t members;
+    } rows[] = {{"inline", 100}, {"by descriptor", 20000}};
+    struct directory_recipient back = {0};
+    struct arena a;
+    arena_init(&a, 0);
+    assert_int_equal(message_take_resolution(NULL, &a, &back), ERR_UNAVAILABLE);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct span *list = ARENA_ARRAY(&a, rows[i].members, struct span);
+        struct buf b;
+        struct large_body body;
+        assert_non_null(list);
+        for (size_t k = 0; k < rows[i].members; k++)
+            list[k] = arena_printf(&a, "member%05zu@example.com", k);
+        const struct directory_recipient r = {
+            .kind = DIRECTORY_GROUP, .guid = SPAN("g"), .members = list, .member_count = rows[i].members};
+        buf_init(&b, MESSAGE_RESOLUTION_MAX);
+        message_put_resolution(&b, ERR_NONE, &r);
+        assert_int_equal(large_body_pack(buf_span(&b), &body, NULL), ERR_NONE);
+        struct frame f = {.body = body.part, .fds = {body.fds[0]}, .fd_count = body.fd_count};
+        CHECK_INT(rows[i].name, message_take_resolution(&f, &a, &back), ERR_NONE);
+        CHECK_INT(rows[i].name, back.member_count, rows[i].members);
+        CHECK_SPAN(rows[i].name, back.members[rows[i].members - 1], list[rows[i].members - 1]);
+        f.body = SPAN("\0");
+        CHECK_INT(rows[i].name, message_take_resolution(&f, &a, &back), ERR_UNAVAILABLE);
+        large_body_done(&body);
+        buf_done(&b);
+    }
+    arena_clear(&a);
+}
+
 static void identities(void **state)
 {
     (void)state;
@@ -64,6 +101,7 @@ static void identities(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(resolutions), cmocka_unit_test(identities)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resolutions), cmocka_unit_test(taken_from_frames),
+                                       cmocka_unit_test(identities)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

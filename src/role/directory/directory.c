@@ -6,52 +6,21 @@
  */
 #include "directory/embedded.h"
 
-#include "base/cursor.h"
 #include "directory/credential_cache.h"
 #include "role/common/directory_objects.h"
-#include "role/common/messages.h"
 #include "role/common/roles.h"
 #include "role/directory/internal.h"
-#include "runtime/log.h"
 
-enum { RESOLVE_ARENA_MAX = 16 * 1024 * 1024, CACHE_ENTRIES = 65536 };
+enum { CACHE_ENTRIES = 65536 };
 
 static struct directory *directory;
 static struct object_store *objects; /* the same, for administration */
-
-static void on_resolve(struct link *link, struct frame *f)
-{
-    struct cursor c = cursor_of(f->body);
-    struct span address = cursor_bytes(&c, DIRECTORY_NAME_MAX);
-    struct directory_recipient r = {0};
-    struct arena arena;
-    struct buf b;
-    struct err err = {0};
-    arena_init(&arena, RESOLVE_ARENA_MAX);
-    buf_init(&b, FRAME_BODY_MAX);
-    enum err_code code = cursor_done(&c) ? directory_resolve(directory, address, &arena, &r, &err) : ERR_NONE;
-    message_put_resolution(&b, code, &r); /* a malformed address is nobody's: r says "not found" */
-    if (code || b.failed) {
-        struct log_line l = log_begin(LOG_ERROR, "resolve-failed");
-        log_span(&l, "address", address);
-        log_str(&l, "error", code ? err.text : "the group has too many members for one answer");
-        log_end(&l);
-    }
-    if (b.failed) {
-        buf_clear(&b);
-        message_put_resolution(&b, ERR_LIMIT, &r);
-    }
-    struct role_asker asker = role_asker(link, f);
-    role_answer(&asker, buf_span(&b), SPAN(""), NULL, 0);
-    buf_done(&b);
-    arena_clear(&arena);
-}
 
 static void on_frame(struct role *role, enum role_kind peer, uint32_t index, struct link *link, struct frame *f)
 {
     (void)index;
     if (f->type == DIRECTORY_RESOLVE && (peer == ROLE_RECEIVE || peer == ROLE_QUEUE))
-        on_resolve(link, f);
+        resolve_serve(directory, link, f);
     else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
         passwords_check(role, directory, link, f);
     else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_GENERATION && peer == ROLE_MANAGE)

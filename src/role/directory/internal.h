@@ -7,6 +7,9 @@
 /* ---- passwords.c: DIRECTORY_CHECK, hashing on the thread pool with bounded concurrency ---- */
 void passwords_check(struct role *role, struct directory *directory, struct link *link, struct frame *f);
 
+/* ---- resolve.c: DIRECTORY_RESOLVE, answered at once ---- */
+void resolve_serve(struct directory *directory, struct link *link, const struct frame *f);
+
 /* ---- objects.c: OBJECTS_*, the recipients as the cmdlets administer them ---- */
 struct object_store;
 void objects_serve(struct object_store *store, struct link *link, struct frame *f);

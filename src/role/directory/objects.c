@@ -2,130 +2,89 @@
  * objects.c: the recipients as manage administers them: each question of OBJECTS_* is answered at once.
  *
  * Invariants: the store has one asker. What that asker lost (it died, or its answer came too late) is undone when
- * the next transaction begins. A class that takes several pages is read from the store once: the pages are cut from
- * that one reading, which any question other than for the next page ends. Passwords are wiped once they are hashed.
+ * the next transaction begins. An answer is whole or an error: none is cut short because it is large. Passwords are
+ * wiped once they are hashed; only one that came in a sealed file, beside more than a frame of other properties,
+ * cannot be, and goes with the file's last descriptor.
  */
 #include "role/directory/internal.h"
 
 #include "base/value_codec.h"
+#include "runtime/large_body.h"
 #include "store/objects.h"
 
 #include <string.h>
 
 enum {
-    CLASS_MAX = 64,
-    GUID_MAX = 64,
-    LISTING_MAX = 512 << 20,                    /* bytes of the objects of one class */
-    HEAD_MAX = sizeof(struct err),              /* of an answer: more than outcome, text and counts take */
-    RECORDS_MAX = FRAME_BODY_MAX - 2 * HEAD_MAX /* of one answer */
+    NAME_MAX_LEN = 64,       /* of a class, a property, a Guid */
+    OBJECTS_MAX = 512 << 20, /* bytes of the objects of one answer */
 };
 
-/* The class that is being handed out in pages. */
-static struct {
-    const struct object_store *store; /* NULL: none is */
-    struct arena arena;
-    struct span class_name;
-    struct record **records;
-    size_t count, next;
-} listing;
-
-/* A question under way: what the answer holds beside outcome and text. */
+/* A question under way. */
 struct question {
     struct object_store *store;
     struct cursor in;
     struct arena arena;
-    struct buf head, records;
+    struct buf
+        out; /* the answer: outcome and text, of which ERR_NONE is there from the start, then what it holds */
 };
-
-static void listing_end(void)
-{
-    arena_clear(&listing.arena);
-    listing.store = NULL;
-}
 
 static enum err_code malformed(struct err *err)
 {
     return err_set(err, ERR_INTERNAL, "manage asked the directory in a form that it does not know");
 }
 
-/* ---- pages ---- */
-
-static enum err_code listing_begin(struct object_store *store, struct span class_name, struct err *err)
+static void put_outcome(struct buf *out, enum err_code code, struct span text)
 {
-    listing_end();
-    arena_init(&listing.arena, LISTING_MAX);
-    listing.class_name = arena_dup(&listing.arena, class_name);
-    enum err_code code = listing.class_name.ptr ? object_store_list(store, class_name, &listing.arena,
-                                                                    &listing.records, &listing.count, err)
-                                                : err_set(err, ERR_NO_MEMORY, "out of memory");
-    if (code) {
-        listing_end();
-        return code;
-    }
-    listing.store = store;
-    listing.next = 0;
-    return ERR_NONE;
+    buf_clear(out);
+    put_u8(out, (uint8_t)code);
+    put_bytes(out, text);
 }
 
-/* Whether the page behind this record is the one that comes next. */
-static bool listing_continues(const struct object_store *store, struct span class_name, struct span after)
-{
-    return listing.store == store && listing.next > 0 && span_ieq(listing.class_name, class_name) &&
-           span_ieq(record_string(listing.records[listing.next - 1], SPAN("Guid")), after);
-}
+/* ---- questions for objects ---- */
 
-static enum err_code add_page(struct question *q, struct err *err)
+static enum err_code add_records(struct question *q, struct record *const *records, size_t count)
 {
-    CLEANUP(buf_done) struct buf one;
-    uint32_t count = 0;
-    buf_init(&one, RECORDS_MAX);
-    for (; listing.next < listing.count; listing.next++, count++) {
-        const struct record *r = listing.records[listing.next];
-        buf_clear(&one);
-        record_encode(&one, r);
-        if (one.failed)
-            return err_set(err, ERR_LIMIT, "%.*s \"%.*s\" is too large to be shown while the server runs",
-                           SPAN_ARG(r->type), SPAN_ARG(span_head(record_string(r, SPAN("Name")), 100)));
-        if (one.len > RECORDS_MAX - q->records.len)
-            break;
-        buf_add(&q->records, buf_span(&one));
-    }
-    put_bool(&q->head, listing.next < listing.count);
-    put_u32(&q->head, count);
+    put_u32(&q->out, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        record_encode(&q->out, records[i]);
     return ERR_NONE;
 }
 
 static enum err_code answer_list(struct question *q, struct err *err)
 {
-    struct span class_name = cursor_bytes(&q->in, CLASS_MAX), after = cursor_bytes(&q->in, GUID_MAX);
-    enum err_code code = cursor_done(&q->in) ? ERR_NONE : malformed(err);
-    if (code == ERR_NONE && after.len == 0)
-        code = listing_begin(q->store, class_name, err);
-    else if (code == ERR_NONE && !listing_continues(q->store, class_name, after))
-        code = err_set(err, ERR_UNAVAILABLE, "the directory has changed while it was read; try again");
-    if (code == ERR_NONE)
-        code = add_page(q, err);
-    if (code || listing.next == listing.count)
-        listing_end();
-    return code;
+    struct record **found;
+    size_t count;
+    struct span class_name = cursor_bytes(&q->in, NAME_MAX_LEN);
+    enum err_code code = cursor_done(&q->in)
+                             ? object_store_list(q->store, class_name, &q->arena, &found, &count, err)
+                             : malformed(err);
+    return code ? code : add_records(q, found, count);
 }
 
-/* ---- the other questions ---- */
+static enum err_code answer_find(struct question *q, struct err *err)
+{
+    struct record **found;
+    size_t count;
+    struct span class_name = cursor_bytes(&q->in, NAME_MAX_LEN), property = cursor_bytes(&q->in, NAME_MAX_LEN),
+                text = cursor_bytes(&q->in, SIZE_MAX);
+    enum err_code code = cursor_done(&q->in) ? object_store_find(q->store, class_name, property, text, &q->arena,
+                                                                 &found, &count, err)
+                                             : malformed(err);
+    return code ? code : add_records(q, found, count);
+}
 
 static enum err_code answer_get(struct question *q, struct err *err)
 {
-    struct span class_name = cursor_bytes(&q->in, CLASS_MAX), guid = cursor_bytes(&q->in, GUID_MAX);
+    struct span class_name = cursor_bytes(&q->in, NAME_MAX_LEN), guid = cursor_bytes(&q->in, NAME_MAX_LEN);
     struct record *r = NULL;
     enum err_code code =
         cursor_done(&q->in) ? object_store_get(q->store, class_name, guid, &q->arena, &r, err) : malformed(err);
-    if (code)
-        return code;
-    record_encode(&q->records, r);
-    return q->records.failed
-               ? err_set(err, ERR_LIMIT, "%.*s \"%.*s\" is too large to be shown while the server runs",
-                         SPAN_ARG(r->type), SPAN_ARG(span_head(record_string(r, SPAN("Name")), 100)))
-               : ERR_NONE;
+    if (code == ERR_NONE)
+        record_encode(&q->out, r);
+    return code;
 }
+
+/* ---- changes ---- */
 
 static void wipe_secrets(const struct record *r)
 {
@@ -145,7 +104,7 @@ static enum err_code answer_put(struct question *q, struct err *err)
 
 static enum err_code answer_remove(struct question *q, struct err *err)
 {
-    struct span class_name = cursor_bytes(&q->in, CLASS_MAX), guid = cursor_bytes(&q->in, GUID_MAX);
+    struct span class_name = cursor_bytes(&q->in, NAME_MAX_LEN), guid = cursor_bytes(&q->in, NAME_MAX_LEN);
     return cursor_done(&q->in) ? object_store_remove(q->store, class_name, guid, err) : malformed(err);
 }
 
@@ -170,9 +129,11 @@ static enum err_code answer_rollback(struct question *q, struct err *err)
 static enum err_code answer_generation(struct question *q, struct err *err)
 {
     (void)err;
-    put_u64(&q->head, object_store_generation(q->store));
+    put_u64(&q->out, object_store_generation(q->store));
     return ERR_NONE;
 }
+
+/* ---- every question ---- */
 
 static const struct {
     enum err_code (*answer)(struct question *q, struct err *err);
@@ -183,45 +144,58 @@ static const struct {
     [OBJECTS_ROLLBACK - OBJECTS_BEGIN] = {answer_rollback, false},
     [OBJECTS_LIST - OBJECTS_BEGIN] = {answer_list, true},
     [OBJECTS_GET - OBJECTS_BEGIN] = {answer_get, true},
+    [OBJECTS_FIND - OBJECTS_BEGIN] = {answer_find, true},
     [OBJECTS_PUT - OBJECTS_BEGIN] = {answer_put, true},
     [OBJECTS_REMOVE - OBJECTS_BEGIN] = {answer_remove, true},
     [OBJECTS_GENERATION - OBJECTS_BEGIN] = {answer_generation, false},
 };
 
-static void send_answer(struct link *link, const struct frame *f, const struct question *q, enum err_code code,
-                        const struct err *err)
+static enum err_code answer(struct question *q, const struct frame *f, struct err *err)
 {
-    CLEANUP(buf_done) struct buf head;
-    buf_init(&head, 2 * HEAD_MAX);
-    put_u8(&head, (uint8_t)code);
-    put_bytes(&head, code ? span_of(err->text) : SPAN(""));
-    if (!code)
-        buf_add(&head, buf_span(&q->head));
-    ASSERT(!head.failed && !q->head.failed);
+    size_t which = (size_t)(f->type - OBJECTS_BEGIN);
+    struct large_body_view body;
+    ASSERT(which < ARRAY_LEN(answers));
+    enum err_code code = large_body_open(f, LARGE_BODY_MAX, &body, err);
+    if (code)
+        return code == ERR_INVALID ? malformed(err) : code;
+    q->in = cursor_of(body.bytes);
+    code = answers[which].has_body || cursor_done(&q->in) ? answers[which].answer(q, err) : malformed(err);
+    large_body_close(&body);
+    if (code == ERR_NONE && q->out.failed)
+        code =
+            err_set(err, ERR_LIMIT, "more than %d MiB cannot be shown while the server runs", LARGE_BODY_MAX >> 20);
+    return code;
+}
+
+/* The answer that lies in q->out, or an error in its place. */
+static void send_answer(struct link *link, const struct frame *f, struct question *q)
+{
+    struct large_body body;
+    struct err err = {0};
+    if (large_body_pack(buf_span(&q->out), &body, &err)) {
+        put_outcome(&q->out, err.code, span_of(err.text));
+        body = (struct large_body){.part = buf_span(&q->out)};
+    }
     /* When it cannot be sent manage is gone, or gives up after its deadline. */
-    IGNORE_RESULT(link_send2(link, f->type | LINK_ANSWER, f->id, buf_span(&head),
-                             code ? SPAN("") : buf_span(&q->records), NULL, 0));
+    IGNORE_RESULT(link_send(link, f->type | LINK_ANSWER, f->id, body.part, body.fds, body.fd_count));
+    large_body_done(&body);
 }
 
 void objects_serve(struct object_store *store, struct link *link, struct frame *f)
 {
-    size_t which = (size_t)(f->type - OBJECTS_BEGIN);
-    struct question q = {.store = store, .in = cursor_of(f->body)};
+    struct question q = {.store = store};
     struct err err = {0};
-    ASSERT(which < ARRAY_LEN(answers));
-    arena_init(&q.arena, LISTING_MAX);
-    buf_init(&q.head, HEAD_MAX);
-    buf_init(&q.records, RECORDS_MAX);
-    if (f->type != OBJECTS_LIST)
-        listing_end();
-    enum err_code code =
-        answers[which].has_body || cursor_done(&q.in) ? answers[which].answer(&q, &err) : malformed(&err);
+    arena_init(&q.arena, OBJECTS_MAX);
+    buf_init(&q.out, LARGE_BODY_MAX);
+    put_outcome(&q.out, ERR_NONE, SPAN(""));
+    enum err_code code = answer(&q, f, &err);
     if (code == ERR_INTERNAL)
         role_bad_frame(ROLE_MANAGE, f, err.text);
-    send_answer(link, f, &q, code, &err);
+    if (code)
+        put_outcome(&q.out, code, span_of(err.text));
+    send_answer(link, f, &q);
     if (f->type == OBJECTS_PUT) /* it may hold a password */
         explicit_bzero((char *)(uintptr_t)f->body.ptr, f->body.len);
-    buf_done(&q.head);
-    buf_done(&q.records);
+    buf_done(&q.out);
     arena_clear(&q.arena);
 }

@@ -25,7 +25,7 @@ static enum err_code ask(struct queue_remote *q, enum queue_list_what what, uint
     put_u8(&body, (uint8_t)what);
     put_u64(&body, after);
     put_u32(&body, limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit);
-    enum err_code code = frame_call(*q->fd, QUEUE_LIST, buf_span(&body), CALL_MS, q->buffer, &f, err);
+    enum err_code code = frame_call(*q->fd, QUEUE_LIST, buf_span(&body), NULL, 0, CALL_MS, q->buffer, &f, err);
     if (code)
         return code;
     frame_close_fds(&f);

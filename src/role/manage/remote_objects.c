@@ -2,21 +2,22 @@
  * remote_objects.c: the object store port over OBJECTS_* (role/common/protocol.h).
  *
  * Invariants: a transaction belongs to the link that it was begun on. Over another one, or over one that is dead,
- * nothing of it is read, changed or committed: the directory that was started anew has lost it. What is sent is
- * wiped, since it may hold a password.
+ * nothing of it is read, changed or committed: the directory that was started anew has lost it. What is put is
+ * wiped here once it is sent, since it may hold a password. An answer that was mapped is unmapped when it has been
+ * read, at the latest before the next question.
  */
 #include "role/manage/remote_objects.h"
 
 #include "base/value_codec.h"
 #include "role/common/protocol.h"
+#include "runtime/large_body.h"
 #include "runtime/link.h"
 
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
-enum { CALL_MS = 20000, FIRST_ROOM = 256 };
+enum { CALL_MS = 20000 };
 
 struct remote_objects {
     struct object_store store;
@@ -24,6 +25,7 @@ struct remote_objects {
     bool in_transaction;
     ino_t link;          /* on which the transaction was begun; the kernel gives each socket a number of its own */
     uint64_t generation; /* as last seen */
+    struct large_body_view answer; /* the last one's body */
     char buffer[FRAME_BUFFER];
 };
 
@@ -52,25 +54,32 @@ static ino_t link_now(const struct remote_objects *r)
     return st.st_ino;
 }
 
-/* Asks; *ret is the answer's body. */
+/* Asks; *ret is the answer's body, which stays until the next question or until r->answer is closed. */
 static enum err_code ask(struct remote_objects *r, enum message_type type, const struct buf *body,
                          struct cursor *ret, struct err *err)
 {
     struct frame f;
+    struct large_body question;
     ino_t link = link_now(r);
+    large_body_close(&r->answer);
     if (link == 0 || (r->in_transaction && link != r->link))
         return unavailable(err);
-    if (body && (body->failed || body->len > FRAME_BODY_MAX))
+    if (body && body->failed)
         return err_set(err, ERR_LIMIT, "the object is too large to be changed while the server runs");
-    enum err_code code =
-        frame_call(*r->fd, (uint16_t)type, body ? buf_span(body) : SPAN(""), CALL_MS, r->buffer, &f, err);
+    enum err_code code = large_body_pack(body ? buf_span(body) : SPAN(""), &question, err);
+    if (code)
+        return code;
+    code = frame_call(*r->fd, (uint16_t)type, question.part, question.fds, question.fd_count, CALL_MS, r->buffer,
+                      &f, err);
+    large_body_done(&question);
     if (code)
         return code == ERR_UNAVAILABLE && link_now(r) == 0 ? unavailable(err) : code;
+    code = large_body_open(&f, LARGE_BODY_MAX, &r->answer, err);
     frame_close_fds(&f);
-    if (f.type != (type | LINK_ANSWER))
+    if (code == ERR_INVALID || f.type != (type | LINK_ANSWER))
         return malformed(err);
-    *ret = cursor_of(f.body);
-    return ERR_NONE;
+    *ret = cursor_of(r->answer.bytes);
+    return code;
 }
 
 static enum err_code take_outcome(struct cursor *c, struct err *err)
@@ -154,27 +163,28 @@ static enum err_code put(struct object_store *s, const struct record *record, st
     enum err_code code = check_in_transaction(of(s), err);
     if (code)
         return code;
-    buf_init(&body, FRAME_BODY_MAX);
+    buf_init(&body, LARGE_BODY_MAX);
     record_encode(&body, record);
     code = call_plain(of(s), OBJECTS_PUT, &body, err);
     buf_wipe(&body);
     return code;
 }
 
-/* ---- questions about one object, and lists ---- */
+/* ---- questions for objects ---- */
 
-static void put_names(struct buf *body, struct span class_name, struct span guid)
+/* Texts one behind the other: the body of a question. Give it back with buf_done. */
+static void put_texts(struct buf *body, const struct span *texts, size_t count)
 {
-    buf_init(body, FRAME_BODY_MAX);
-    put_bytes(body, class_name);
-    put_bytes(body, guid);
+    buf_init(body, LARGE_BODY_MAX);
+    for (size_t i = 0; i < count; i++)
+        put_bytes(body, texts[i]);
 }
 
 static enum err_code remove_object(struct object_store *s, struct span class_name, struct span guid,
                                    struct err *err)
 {
     CLEANUP(buf_done) struct buf body;
-    put_names(&body, class_name, guid);
+    put_texts(&body, (const struct span[]){class_name, guid}, 2);
     enum err_code code = check_in_transaction(of(s), err);
     return code ? code : call_plain(of(s), OBJECTS_REMOVE, &body, err);
 }
@@ -184,70 +194,62 @@ static enum err_code get(struct object_store *s, struct span class_name, struct 
 {
     CLEANUP(buf_done) struct buf body;
     struct cursor c;
-    put_names(&body, class_name, guid);
+    put_texts(&body, (const struct span[]){class_name, guid}, 2);
     enum err_code code = call(of(s), OBJECTS_GET, &body, &c, err);
     if (code)
         return code;
     struct record *found = record_decode(&c, arena);
-    if (!found || !cursor_done(&c))
+    bool ok = found && cursor_done(&c);
+    large_body_close(&of(s)->answer);
+    if (!ok)
         return malformed(err);
     *ret = found;
     return ERR_NONE;
 }
 
-struct page {
-    struct record **items;
-    size_t count, cap;
-    struct arena *arena;
-};
-
-static bool page_add(struct page *p, struct record *r)
+static enum err_code take_records(struct cursor *c, struct arena *arena, struct record ***ret, size_t *ret_count,
+                                  struct err *err)
 {
-    if (p->count == p->cap) {
-        p->cap = p->cap ? 2 * p->cap : FIRST_ROOM;
-        struct record **grown = ARENA_ARRAY(p->arena, p->cap, struct record *);
-        if (!grown)
-            return false;
-        if (p->count)
-            memcpy(grown, p->items, p->count * sizeof *grown);
-        p->items = grown;
-    }
-    p->items[p->count++] = r;
-    return true;
+    uint32_t count = cursor_u32(c);
+    if (!cursor_ok(c) || count > c->rest.len) /* a record takes more than a byte */
+        return malformed(err);
+    struct record **items = ARENA_ARRAY(arena, count, struct record *);
+    if (!items)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < count && cursor_ok(c); i++)
+        items[i] = record_decode(c, arena);
+    if (!cursor_done(c))
+        return malformed(err);
+    *ret = items;
+    *ret_count = count;
+    return ERR_NONE;
 }
 
-static enum err_code take_page(struct cursor *c, struct page *all, bool *ret_more, struct err *err)
+static enum err_code call_records(struct remote_objects *r, enum message_type type, const struct buf *body,
+                                  struct arena *arena, struct record ***ret, size_t *ret_count, struct err *err)
 {
-    *ret_more = cursor_bool(c);
-    uint32_t count = cursor_u32(c);
-    for (uint32_t i = 0; i < count && cursor_ok(c); i++) {
-        struct record *r = record_decode(c, all->arena);
-        if (r && !page_add(all, r))
-            return err_set(err, ERR_NO_MEMORY, "out of memory");
-    }
-    return cursor_done(c) && (count || !*ret_more) ? ERR_NONE : malformed(err);
+    struct cursor c;
+    enum err_code code = call(r, type, body, &c, err);
+    if (code == ERR_NONE)
+        code = take_records(&c, arena, ret, ret_count, err);
+    large_body_close(&r->answer);
+    return code;
 }
 
 static enum err_code list(struct object_store *s, struct span class_name, struct arena *arena, struct record ***ret,
                           size_t *ret_count, struct err *err)
 {
-    struct page all = {.arena = arena};
-    struct span after = SPAN("");
-    for (bool more = true; more;) {
-        CLEANUP(buf_done) struct buf body;
-        struct cursor c;
-        put_names(&body, class_name, after);
-        enum err_code code = call(of(s), OBJECTS_LIST, &body, &c, err);
-        if (code == ERR_NONE)
-            code = take_page(&c, &all, &more, err);
-        if (code)
-            return code;
-        if (all.count)
-            after = record_string(all.items[all.count - 1], SPAN("Guid"));
-    }
-    *ret = all.items;
-    *ret_count = all.count;
-    return ERR_NONE;
+    CLEANUP(buf_done) struct buf body;
+    put_texts(&body, &class_name, 1);
+    return call_records(of(s), OBJECTS_LIST, &body, arena, ret, ret_count, err);
+}
+
+static enum err_code find(struct object_store *s, struct span class_name, struct span property, struct span text,
+                          struct arena *arena, struct record ***ret, size_t *ret_count, struct err *err)
+{
+    CLEANUP(buf_done) struct buf body;
+    put_texts(&body, (const struct span[]){class_name, property, text}, 3);
+    return call_records(of(s), OBJECTS_FIND, &body, arena, ret, ret_count, err);
 }
 
 static uint64_t generation(struct object_store *s)
@@ -265,6 +267,7 @@ static uint64_t generation(struct object_store *s)
 static void close_store(struct object_store *s)
 {
     rollback(s);
+    large_body_close(&of(s)->answer);
     free(s);
 }
 
@@ -277,6 +280,7 @@ struct object_store *remote_objects_new(const int *fd)
                                                 .remove = remove_object,
                                                 .list = list,
                                                 .get = get,
+                                                .find = find,
                                                 .generation = generation,
                                                 .close = close_store};
     struct remote_objects *r = calloc(1, sizeof *r);

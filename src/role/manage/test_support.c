@@ -14,7 +14,10 @@ static void on_frame(void *context, struct frame *f)
         b->link = NULL;
         return;
     }
-    objects_serve(b->store, b->link, f);
+    if (f->type == DIRECTORY_RESOLVE)
+        resolve_serve(b->directory, b->link, f);
+    else
+        objects_serve(b->store, b->link, f);
 }
 
 static void on_lost(void *context)

@@ -2,15 +2,17 @@
  */
 #pragma once
 
+#include "directory/directory.h"
 #include "runtime/link.h"
 #include "store/objects.h"
 
 #include <pthread.h>
 
 struct objects_bench {
-    struct object_store *store; /* used by the thread alone until the bench is stopped */
-    int fd;                     /* the asking end; closed by objects_bench_stop */
-    uint16_t die_at;            /* at a question of this type the thread closes its link and answers nothing */
+    struct object_store *store;  /* used by the thread alone until the bench is stopped */
+    struct directory *directory; /* answers DIRECTORY_RESOLVE; NULL: nobody asks that */
+    int fd;                      /* the asking end; closed by objects_bench_stop */
+    uint16_t die_at;             /* at a question of this type the thread closes its link and answers nothing */
     uv_loop_t loop;
     uv_async_t stop;
     struct link *link;

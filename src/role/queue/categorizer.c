@@ -78,7 +78,7 @@ static void on_resolved(void *context, struct frame *f)
     struct resolved resolved = {.kind = RESOLVED_LATER};
     struct arena arena;
     arena_init(&arena, RESOLVE_ARENA_MAX);
-    if (f && !message_get_resolution(f->body, &arena, &found)) {
+    if (!message_take_resolution(f, &arena, &found)) {
         resolved = (struct resolved){resolved_kind(found.kind), arena_dup(&m->arena, found.target)};
         if (!resolved.target.ptr)
             resolved.kind = RESOLVED_LATER;
@@ -143,7 +143,7 @@ static void unreachable(struct recipient *r, const struct policy *p, const struc
     const struct transport_settings *s = policy_settings(p);
     int64_t now = clock_wall_ms();
     gather(r, (struct verdict){.kind = VERDICT_TEMPORARY,
-                               .status = span_of(found->status),
+                               .status = SPAN("4.4.4"), /* the route's own is for when it is final */
                                .text = span_of(found->text),
                                .next_ms = schedule_next(s, FAILURE_MESSAGE, r->record->attempts + 1,
                                                         r->mail->envelope.received_ms, now)});

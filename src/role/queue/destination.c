@@ -2,119 +2,21 @@
  * destination.c: a queue for each next hop: what waits for it, how much goes to it at once, and when it is tried
  * again after it could not be used at all.
  *
- * Invariants: a destination with parcels that may be started is in the ring of `runnable` once. While it is in its
- * retry time it has no parcels: they are in the store, to be claimed then. After a failure one attempt probes it.
+ * Invariants: while it is in its retry time it has no parcels: they are in the store, to be claimed then. After a
+ * failure one attempt probes it.
  */
-#include "role/queue/transport.h"
+#include "role/queue/destination.h"
 
 #include "runtime/clock.h"
 
-#include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { MAILDIR_ATTEMPTS_MAX = 64, NAME_MAX_BYTES = 600, FORGET_MS = 10 * 60 * 1000 };
-
-struct destination {
-    struct transport *transport;
-    struct span name; /* allocated; first in the order of the tree */
-    char *domain, *connector;
-    const char *delivery_type;
-    bool maildir;
-    struct parcel *first, *newest;
-    size_t waiting, active;
-    struct destination *runnable; /* the next in the ring; NULL: not in it */
-    uint32_t failures;
-    int64_t retry_at_ms, last_retry_ms;
-    char error[QUEUE_ERROR_MAX];
-};
-
-struct destinations {
-    void *tree;
-    struct destination *ring; /* the last started; the next one is its `runnable` */
-    size_t active;
-    bool pumping; /* starting may route again, which asks to pump */
-};
-
-static int compare(const void *a, const void *b)
-{
-    const struct destination *x = a, *y = b;
-    return span_cmp(x->name, y->name);
-}
-
-struct destinations *destinations_new(struct transport *t)
-{
-    (void)t;
-    return calloc(1, sizeof(struct destinations));
-}
+enum { MAILDIR_ATTEMPTS_MAX = 64 };
 
 struct span destination_name(const struct destination *d)
 {
     return d->name;
-}
-
-/* ---- finding and making ---- */
-
-static char *text_copy(struct span s)
-{
-    char *p = strndup(s.len ? s.ptr : "", s.len);
-    ASSERT(p);
-    return p;
-}
-
-static const char *delivery_type(const struct policy *p, const struct route *r)
-{
-    if (r->kind == ROUTE_MAILBOX)
-        return policy_settings(p)->lmtp ? "LmtpDelivery" : "MailboxDelivery";
-    return r->connector->flags & SEND_DNS_ROUTING ? "DnsConnectorDelivery" : "SmartHostConnectorDelivery";
-}
-
-static struct span next_hop(const struct policy *p, const struct route *r)
-{
-    if (r->kind == ROUTE_MAILBOX)
-        return policy_settings(p)->lmtp ? policy_text(p, policy_settings(p)->mailbox_host)
-                                        : policy_text(p, policy_settings(p)->host);
-    if (r->connector->flags & SEND_DNS_ROUTING || r->connector->hosts.count == 0)
-        return r->domain;
-    return policy_text(p, policy_hosts(p, r->connector->hosts)[0]);
-}
-
-static struct destination *make(struct transport *t, struct span name, const struct policy *p,
-                                const struct route *r)
-{
-    struct destination *d = calloc(1, sizeof *d);
-    ASSERT(d);
-    *d = (struct destination){
-        .transport = t,
-        .name = {text_copy(name), name.len},
-        .domain = text_copy(next_hop(p, r)),
-        .connector = text_copy(r->kind == ROUTE_RELAY ? policy_text(p, r->connector->name) : SPAN(""))};
-    ASSERT(tsearch(d, &t->destinations->tree, compare));
-    return d;
-}
-
-static struct destination *find(struct transport *t, const struct policy *p, const struct route *r)
-{
-    struct buf name;
-    buf_init(&name, NAME_MAX_BYTES);
-    route_queue_name(&name, p, r);
-    ASSERT(!name.failed); /* a connector's name and a domain are bounded by the schema */
-    struct destination key = {.name = buf_span(&name)};
-    void *node = tfind(&key, &t->destinations->tree, compare);
-    struct destination *d = node ? *(struct destination **)node : make(t, buf_span(&name), p, r);
-    d->delivery_type = delivery_type(p, r); /* the administrator may have changed from Maildir to LMTP */
-    d->maildir = r->kind == ROUTE_MAILBOX && !policy_settings(p)->lmtp;
-    buf_done(&name);
-    return d;
-}
-
-static void forget(struct destination *d)
-{
-    tdelete(d, &d->transport->destinations->tree, compare);
-    free((char *)(uintptr_t)d->name.ptr);
-    free(d->domain);
-    free(d->connector);
-    free(d);
 }
 
 /* ---- parcels ---- */
@@ -140,7 +42,6 @@ static void parcel_add(struct parcel *p, struct recipient *r)
     *p->last = r;
     p->last = &r->next;
     p->count++;
-    p->destination->waiting++;
 }
 
 /* The recipients of one message for one next hop come one after the other, so looking at the last is enough. */
@@ -156,20 +57,6 @@ static void append(struct destination *d, struct parcel *p)
     else
         d->first = p;
     d->newest = p;
-}
-
-static void make_runnable(struct destination *d)
-{
-    struct destinations *all = d->transport->destinations;
-    if (d->runnable)
-        return;
-    if (!all->ring) {
-        d->runnable = d;
-    } else {
-        d->runnable = all->ring->runnable;
-        all->ring->runnable = d;
-    }
-    all->ring = d;
 }
 
 /* ---- retry times ---- */
@@ -198,7 +85,6 @@ static void postpone_all(struct destination *d)
 {
     struct parcel *p = d->first;
     d->first = d->newest = NULL;
-    d->waiting = 0;
     while (p) {
         struct parcel *next = p->next;
         postpone(d, p->mail, p->recipients);
@@ -207,9 +93,21 @@ static void postpone_all(struct destination *d)
     }
 }
 
+static bool in_retry(const struct destination *d)
+{
+    return d->failures > 0 && d->retry_at_ms > clock_wall_ms();
+}
+
+/* With this one; attempts that were under way together and met the same outage count once. */
+static uint32_t failures_now(const struct destination *d)
+{
+    return in_retry(d) ? d->failures : d->failures + 1;
+}
+
 uint32_t destination_failures(const struct destination *d, uint32_t attempts)
 {
-    return d->failures + 1 > attempts ? d->failures + 1 : attempts;
+    uint32_t failures = failures_now(d);
+    return failures > attempts ? failures : attempts;
 }
 
 void destination_done(struct destination *d, bool fault, int64_t retry_at_ms, struct span error)
@@ -222,18 +120,13 @@ void destination_done(struct destination *d, bool fault, int64_t retry_at_ms, st
         d->retry_at_ms = 0;
         d->error[0] = '\0';
         if (d->first)
-            make_runnable(d);
+            destinations_make_runnable(d);
         return;
     }
-    d->failures++;
+    d->failures = failures_now(d);
     d->retry_at_ms = retry_at_ms;
     snprintf(d->error, sizeof d->error, "%.*s", SPAN_ARG(error));
     postpone_all(d);
-}
-
-static bool in_retry(const struct destination *d)
-{
-    return d->failures > 0 && d->retry_at_ms > clock_wall_ms();
 }
 
 /* ---- adding and starting ---- */
@@ -242,7 +135,7 @@ bool destination_add(struct recipient *r, const struct route *route, struct verd
 {
     struct transport *t = r->mail->transport;
     struct policy_ref *ref = policy_ref_current();
-    struct destination *d = find(t, policy_ref_policy(ref), route);
+    struct destination *d = destinations_find(t, policy_ref_policy(ref), route);
     policy_ref_drop(ref);
     r->destination = d;
     if (in_retry(d)) {
@@ -252,21 +145,26 @@ bool destination_add(struct recipient *r, const struct route *route, struct verd
     if (!joins_last(d, d->newest, r->mail))
         append(d, parcel_new(r, d, route));
     parcel_add(d->newest, r);
-    make_runnable(d);
+    destinations_make_runnable(d);
     return true;
 }
 
-static size_t limit(const struct destination *d, const struct transport_settings *s)
+static size_t limit(const struct destination *d, const struct policy_ref *current)
 {
     if (d->failures > 0)
         return 1;
-    return d->maildir ? MAILDIR_ATTEMPTS_MAX : s->max_per_domain;
+    return d->maildir ? MAILDIR_ATTEMPTS_MAX : policy_settings(policy_ref_policy(current))->max_per_domain;
 }
 
 /* Recipients whose policy is not the current one any more are routed again. */
 static bool is_stale(const struct parcel *p, const struct policy_ref *current)
 {
     return policy_ref_version(p->policy) != policy_ref_version(current);
+}
+
+bool destination_may_start(const struct destination *d, const struct policy_ref *current)
+{
+    return d->first && (is_stale(d->first, current) || d->active < limit(d, current));
 }
 
 static struct parcel *take_first(struct destination *d)
@@ -276,7 +174,6 @@ static struct parcel *take_first(struct destination *d)
     if (!d->first)
         d->newest = NULL;
     p->next = NULL;
-    d->waiting -= p->count;
     return p;
 }
 
@@ -286,7 +183,6 @@ static void put_back(struct destination *d, struct parcel *p)
     if (!d->first)
         d->newest = p;
     d->first = p;
-    d->waiting += p->count;
 }
 
 static void route_again(struct parcel *p)
@@ -299,8 +195,7 @@ static void route_again(struct parcel *p)
     parcel_free(p);
 }
 
-/* One attempt of this destination; false when nothing can be started at all. */
-static bool start_one(struct destination *d, const struct policy_ref *current)
+bool destination_start_one(struct destination *d, const struct policy_ref *current)
 {
     struct parcel *p = take_first(d);
     if (is_stale(p, current)) {
@@ -322,96 +217,12 @@ static bool start_one(struct destination *d, const struct policy_ref *current)
     return true;
 }
 
-/* Takes the destination after `before` out of the ring. */
-static void leave_ring(struct destinations *all, struct destination *before)
+/* The parcels of one message for a mailbox each follow each other. */
+size_t destination_messages(const struct destination *d)
 {
-    struct destination *d = before->runnable;
-    before->runnable = d->runnable;
-    if (all->ring == d)
-        all->ring = d == before ? NULL : before;
-    d->runnable = NULL;
-}
-
-void destinations_pump(struct transport *t)
-{
-    struct destinations *all = t->destinations;
-    struct policy_ref *current = policy_ref_current();
-    if (all->pumping || t->draining || !current || !role_link(t->role, ROLE_DELIVER, 0)) {
-        policy_ref_drop(current);
-        return;
-    }
-    const struct transport_settings *s = policy_settings(policy_ref_policy(current));
-    all->pumping = true;
-    while (all->ring && all->active < s->max_outbound) {
-        struct destination *d = all->ring->runnable;
-        if (!d->first || d->active >= limit(d, s))
-            leave_ring(all, all->ring);
-        else if (start_one(d, current))
-            all->ring = d;
-        else
-            break;
-    }
-    all->pumping = false;
-    policy_ref_drop(current);
-}
-
-/* ---- upkeep and view ---- */
-
-struct sweep {
-    struct destination **list;
-    size_t count, cap;
-};
-
-static void collect(const void *node, VISIT which, void *context)
-{
-    struct sweep *s = context;
-    if (which != postorder && which != leaf)
-        return;
-    if (s->count == s->cap) {
-        s->cap = s->cap ? s->cap * 2 : 64;
-        s->list = reallocarray(s->list, s->cap, sizeof(struct destination *));
-        ASSERT(s->list);
-    }
-    s->list[s->count++] = *(struct destination *const *)node;
-}
-
-size_t destinations_active(const struct transport *t)
-{
-    return t->destinations->active;
-}
-
-void destinations_sweep(struct transport *t)
-{
-    struct sweep s = {0};
-    int64_t now = clock_wall_ms();
-    twalk_r(t->destinations->tree, collect, &s);
-    for (size_t i = 0; i < s.count; i++) {
-        struct destination *d = s.list[i];
-        if (!d->first && !d->active && !d->runnable && now - d->retry_at_ms > FORGET_MS &&
-            now - d->last_retry_ms > FORGET_MS)
-            forget(d);
-    }
-    free(s.list);
-}
-
-void destinations_list(struct transport *t, void (*each)(void *context, const struct destination_facts *f),
-                       void *context)
-{
-    struct sweep s = {0};
-    twalk_r(t->destinations->tree, collect, &s);
-    for (size_t i = 0; i < s.count; i++) {
-        const struct destination *d = s.list[i];
-        struct destination_facts f = {.name = d->name,
-                                      .next_hop_domain = span_of(d->domain),
-                                      .connector = span_of(d->connector),
-                                      .last_error = span_of(d->error),
-                                      .delivery_type = d->delivery_type,
-                                      .waiting = d->waiting,
-                                      .active = d->active,
-                                      .failures = d->failures,
-                                      .retry_at_ms = d->retry_at_ms,
-                                      .last_retry_ms = d->last_retry_ms};
-        each(context, &f);
-    }
-    free(s.list);
+    size_t n = 0;
+    const struct mail *last = NULL;
+    for (const struct parcel *p = d->first; p; last = p->mail, p = p->next)
+        n += p->mail != last;
+    return n;
 }

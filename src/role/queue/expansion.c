@@ -76,6 +76,7 @@ static void on_expanded(struct change *c)
     const struct queue_op *last = &u->ops[u->op_count - 1];
     release(e);
     if (members && claimed) {
+        members->fresh = true;
         mail_hold(members);
         categorize(members);
     } else if (members) {

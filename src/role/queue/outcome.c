@@ -142,6 +142,8 @@ static void add_op(struct change *c, const struct verdict *v, struct span error,
         values->next_attempt_ms = next_ms;
         values->queue_name = queue_name(&c->arena, r);
         values->delay_noticed |= told_delay;
+        if (span_eq(values->queue_name, SPAN("unreachable")))
+            unreachable_add(c->transport, (struct queue_key){r->mail->envelope.id, r->record->index});
     } else {
         values->state = v->kind == VERDICT_DELIVERED ? QUEUE_DELIVERED : QUEUE_FAILED;
     }

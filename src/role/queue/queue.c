@@ -31,7 +31,7 @@ static void on_policy(struct role *role, struct frame *f)
         role_ready(role);
     ready = true;
     unreachable_resume(&transport);
-    destinations_pump(&transport);
+    destinations_wake(&transport);
     claims_wake(&transport);
 }
 
@@ -104,11 +104,14 @@ static enum err_code start(struct role *role, struct err *err)
     return ERR_NONE; /* it serves when the first policy has come */
 }
 
+/*
+ * The store stays open: a listing may be reading it on its thread, and frames of this turn of the loop come yet.
+ * Nothing is lost by that.
+ */
 static void end(uv_timer_t *timer)
 {
     (void)timer;
     changes_stop(&transport);
-    queue_close(transport.store);
     role_exit(transport.role, EXIT_SUCCESS);
 }
 

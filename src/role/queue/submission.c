@@ -11,6 +11,7 @@
 #include "runtime/log.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { OPEN_MAX = 4096, ENVELOPE_ARENA_MAX = 32 << 20 };
@@ -56,6 +57,12 @@ struct submissions *submissions_new(struct transport *t)
 
 /* ---- answers ---- */
 
+static void discard(struct transport *t, struct spool_file *file)
+{
+    spool_discard(&t->spool, file->fd, file->id);
+    free(file);
+}
+
 static void answer(const struct role_asker *asker, enum content_outcome outcome, uint64_t id, const char *text)
 {
     struct buf b;
@@ -70,9 +77,11 @@ static void answer(const struct role_asker *asker, enum content_outcome outcome,
 
 static void incoming_free(struct incoming *in)
 {
-    if (in->file) {
-        close(in->file->fd);
+    if (in->file && in->name[0]) {
+        close(in->file->fd); /* it has its name */
         free(in->file);
+    } else if (in->file) {
+        discard(in->transport, in->file);
     }
     free(in);
 }
@@ -125,7 +134,7 @@ static void store(struct incoming *in)
         mail_enqueue(in->mail, c);
         code = change_submit(c);
         if (code)
-            err_set(&in->err, code, "too much waits to be written");
+            err_set(&in->err, code, code == ERR_LIMIT ? "too much waits to be written" : "the queue is ending");
     }
     if (code) {
         change_free(c);
@@ -219,6 +228,13 @@ static struct spool_file *take_file(struct peer *p, uint64_t id)
     return NULL;
 }
 
+/* The file is whole by then: what its receive process wrote, it wrote before it asked. */
+static bool size_fits(const struct spool_file *file, uint64_t size, struct span body)
+{
+    struct stat st;
+    return file ? fstat(file->fd, &st) == 0 && (uint64_t)st.st_size == size : size == body.len;
+}
+
 static void on_store(struct transport *t, struct peer *p, struct link *link, struct frame *f)
 {
     struct cursor c = cursor_of(f->body);
@@ -234,7 +250,7 @@ static void on_store(struct transport *t, struct peer *p, struct link *link, str
     envelope = join(p, token, envelope);
     in->file = spool_id ? take_file(p, spool_id) : NULL;
     if (!cursor_done(&c) || !submission_get(envelope, &arena, &s) || (spool_id && !in->file) ||
-        (!spool_id && s.size != body.len)) {
+        !size_fits(in->file, s.size, body)) {
         role_bad_frame(ROLE_RECEIVE, f, "malformed message");
         err_set(&in->err, ERR_INVALID, "malformed message");
     } else if (!(in->mail = mail_of(t, &s, body, &arena))) {
@@ -289,12 +305,6 @@ static void on_spool(struct transport *t, struct peer *p, struct link *link, con
     }
     role_answer(&asker, buf_span(&b), SPAN(""), file ? &file->fd : NULL, file ? 1 : 0);
     buf_done(&b);
-}
-
-static void discard(struct transport *t, struct spool_file *file)
-{
-    spool_discard(&t->spool, file->fd, file->id);
-    free(file);
 }
 
 static void on_spool_drop(struct transport *t, struct peer *p, const struct frame *f)

@@ -153,7 +153,7 @@ struct group {
 /* Turns the groups of a mail into their members, durably, and categorizes those. */
 void expansion_start(struct mail *m, struct group *groups);
 
-/* ---- destination.c ---- */
+/* ---- destination.c and destinations.c ---- */
 
 struct verdict;
 
@@ -173,6 +173,8 @@ struct destinations *destinations_new(struct transport *t);
 bool destination_add(struct recipient *r, const struct route *route, struct verdict *ret_postponed);
 /* Starts what may be started. */
 void destinations_pump(struct transport *t);
+/* The same after a new policy, whose limits and routes may differ for all that waits. */
+void destinations_wake(struct transport *t);
 void destinations_sweep(struct transport *t);
 /* Attempts under way. */
 size_t destinations_active(const struct transport *t);
@@ -184,7 +186,7 @@ struct span destination_name(const struct destination *d);
 struct destination_facts {
     struct span name, next_hop_domain, connector, last_error;
     const char *delivery_type;
-    size_t waiting, active; /* recipients; attempts under way */
+    size_t waiting, active; /* messages; attempts under way */
     uint32_t failures;
     int64_t retry_at_ms, last_retry_ms; /* 0: none */
 };

@@ -18,7 +18,8 @@ enum {
     LIMIT_MAX = 1000,
     VIEW_ARENA_MAX = 256 << 20,
     ANSWER_MAX = FRAME_BODY_MAX - 64,
-    RECIPIENTS_SHOWN = 1000
+    RECIPIENTS_SHOWN = 1000,
+    RECIPIENTS_SHOWN_BYTES = 64 * 1024, /* so that one message always fits into an answer */
 };
 
 /* What waits in the store under one queue's name. */
@@ -268,12 +269,14 @@ static struct value recipients_of(struct view *v, const struct queue_message *m)
     struct value *list = ARENA_ARRAY(&v->arena, n, struct value);
     if (!list)
         return value_null();
-    for (size_t i = 0; i < n; i++) {
+    size_t bytes = 0, i = 0;
+    for (; i < n && bytes < RECIPIENTS_SHOWN_BYTES; i++) {
         const struct queue_recipient *r = &m->recipients[i];
         list[i] = value_string(arena_printf(&v->arena, "%.*s; %s%s%.*s", SPAN_ARG(r->address), states[r->state],
                                             r->last_error.len ? "; " : "", SPAN_ARG(r->last_error)));
+        bytes += list[i].s.len;
     }
-    return value_list(list, n);
+    return value_list(list, i);
 }
 
 static int64_t expiry_of(const struct queue_message *m)

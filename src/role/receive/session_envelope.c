@@ -49,7 +49,7 @@ static void on_resolved(void *context, struct frame *f)
     struct arena arena;
     struct smtp_answer answer = {.verdict = SMTP_ANSWER_OK};
     arena_init(&arena, 16 << 20);
-    enum err_code code = f ? message_get_resolution(f->body, &arena, &r) : ERR_UNAVAILABLE;
+    enum err_code code = message_take_resolution(f, &arena, &r);
     if (code)
         answer.verdict = SMTP_ANSWER_UNAVAILABLE;
     else if (r.kind == DIRECTORY_NOT_FOUND)

@@ -249,6 +249,18 @@ static void test_what_is_not_stored(struct fixture *f)
     CHECK(f->adapter, value_eq(*record_get(r, SPAN("AuthenticationPassword")), secret, false));
 }
 
+static struct record *recipient(struct fixture *f, const char *class_name, const char *guid, const char *name,
+                                struct value addresses)
+{
+    struct record *r = record_new(&f->arena, span_of(class_name));
+    struct span primary = arena_printf(&f->arena, "%s@example.com", name);
+    assert_true(r && record_set(r, SPAN("Guid"), value_of(guid)) && record_set(r, SPAN("Name"), value_of(name)) &&
+                record_set(r, SPAN("DisplayName"), value_of("The Same")) &&
+                record_set(r, SPAN("PrimarySmtpAddress"), value_string(primary)) &&
+                record_set(r, SPAN("EmailAddresses"), addresses));
+    return r;
+}
+
 static void test_find(struct fixture *f)
 {
     static const struct {
@@ -272,6 +284,60 @@ static void test_find(struct fixture *f)
         CHECK_INT(rows[i].text, count, rows[i].want);
         if (count)
             CHECK_SPAN(rows[i].text, record_string(found[0], SPAN("Guid")), SPAN("g1"));
+    }
+    commit(f);
+}
+
+/* The properties by which recipients are looked up. The texts are compared as they are: a prefix belongs to them.
+ */
+static void test_find_recipients(struct fixture *f)
+{
+    static const struct value addresses[] = {{.kind = VALUE_STRING, .s = SPAN_INIT("alice@example.com")},
+                                             {.kind = VALUE_STRING, .s = SPAN_INIT("SMTP:sales@example.com")}};
+    static const struct value members[] = {{.kind = VALUE_STRING, .s = SPAN_INIT("g1")},
+                                           {.kind = VALUE_STRING, .s = SPAN_INIT("g7")}};
+    static const struct {
+        const char *class_name, *property, *text, *names;
+    } rows[] = {
+        {"Mailbox", "Name", "Alice", "alice"},
+        {"mailbox", "guid", "G1", "alice"},
+        {"Mailbox", "PrimarySmtpAddress", "ALICE@example.com", "alice"},
+        {"Mailbox", "EmailAddresses", "alice@EXAMPLE.com", "alice"},
+        {"Mailbox", "EmailAddresses", "smtp:sales@example.com", "alice"},
+        {"Mailbox", "EmailAddresses", "sales@example.com", ""},
+        {"Mailbox", "EmailAddresses", "lice@example.com", ""},
+        {"Mailbox", "UserPrincipalName", "upn@example.com", "alice"},
+        {"Mailbox", "UserPrincipalName", "alice@example.com", ""},
+        {"Mailbox", "DisplayName", "the same", "alice,Bob"},
+        {"Mailbox", "Enabled", "True", ""}, /* no text */
+        {"MailContact", "Name", "alice", ""},
+        {"DistributionGroup", "Members", "G7", "team"},
+        {"DistributionGroup", "Members", "g2", ""},
+        {"DistributionGroup", "DisplayName", "the same", "team"},
+    };
+    struct record *group, *alice, *bob;
+    alice = recipient(f, "Mailbox", "g1", "alice", value_list(addresses, 2));
+    assert_true(record_set(alice, SPAN("UserPrincipalName"), value_of("upn@example.com")));
+    bob = recipient(f, "Mailbox", "g2", "Bob", value_list(NULL, 0));
+    group = recipient(f, "DistributionGroup", "g3", "team", value_list(NULL, 0));
+    assert_true(record_set(group, SPAN("Members"), value_list(members, 2)));
+    begin(f);
+    put(f, bob, ERR_NONE);
+    put(f, alice, ERR_NONE);
+    put(f, group, ERR_NONE);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct record **found;
+        size_t count = 0;
+        struct buf b;
+        buf_init(&b, 100);
+        CHECK_INT(rows[i].text,
+                  object_store_find(f->s, span_of(rows[i].class_name), span_of(rows[i].property),
+                                    span_of(rows[i].text), &f->arena, &found, &count, &f->err),
+                  ERR_NONE);
+        for (size_t k = 0; k < count; k++)
+            buf_addf(&b, "%s%.*s", k ? "," : "", SPAN_ARG(record_string(found[k], SPAN("Name"))));
+        CHECK_SPAN(rows[i].text, buf_span(&b), span_of(rows[i].names));
+        buf_done(&b);
     }
     commit(f);
 }
@@ -302,8 +368,8 @@ static void test_conformance(void **state UNUSED)
 {
     static const char *const adapters[] = {"memory", "sqlite"};
     static void (*const tests[])(struct fixture *) = {
-        test_transactions, test_put,  test_refused_records, test_missing, test_every_kind, test_what_is_not_stored,
-        test_find,         test_many,
+        test_transactions,       test_put,  test_refused_records, test_missing, test_every_kind,
+        test_what_is_not_stored, test_find, test_find_recipients, test_many,
     };
     for (size_t a = 0; a < ARRAY_LEN(adapters); a++)
         for (size_t i = 0; i < ARRAY_LEN(tests); i++) {

@@ -134,7 +134,9 @@ class Server:
                 self.stop()
         finally:
             self._ended()
+            crashes = re.findall(r".*Sanitizer.*|.*runtime error.*|.*event=role-ended.* signal=(?:4|6|7|8|11)\b.*|.*event=assertion.*", self.log_text())
             shutil.rmtree(self.dir, ignore_errors=True)
+        assert not crashes, "a process crashed: %s" % crashes[:5]
 
     # -- the shell
 
