@@ -29,6 +29,8 @@ void supervisor_check_ready(struct supervisor *s)
     s->announced = true;
     sd_notify(0, "READY=1");
     log_text(LOG_NOTICE, "ready", "%zu listening addresses, %u receive processes", s->listener_count, s->receivers);
+    /* Behind the log where both go to one file; that fails on terminals and pipes, where it is not needed. */
+    IGNORE_RESULT(lseek(STDOUT_FILENO, 0, SEEK_END));
     printf("ready\n");
     fflush(stdout);
 }
