@@ -173,12 +173,13 @@ int cli_init(int argc, char **argv)
     if (left || !read_settings(domain, host, role, offset, &node))
         return CLI_USAGE;
     state = cli_state(state);
-    if (state_load(state, &present, &err) == ERR_NONE) {
+    enum err_code code = state_load(state, &present, &err);
+    if (code == ERR_NONE) {
         printf("%s is initialised already (%s, domain %s); nothing was changed\n", state, present.host,
                present.domain);
         return CLI_OK;
     }
-    if (make_state(state, &node, &err)) {
+    if (code != ERR_NOT_FOUND || make_state(state, &node, &err)) {
         fprintf(stderr, "mailreeve init: %s\n", err.text);
         return CLI_FAILED;
     }

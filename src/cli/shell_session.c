@@ -79,6 +79,20 @@ enum shell_step shell_session_step(struct shell_session *s, const struct stateme
     return code ? SHELL_STEP_FAILED : SHELL_STEP_OK;
 }
 
+/* A script that stops says where, and what is done. */
+static void say_where(struct span text, const struct script *script, size_t failed)
+{
+    size_t line = 1;
+    const char *at = script->statements[failed].source.ptr;
+    if (script->count < 2)
+        return;
+    for (const char *p = text.ptr; p < at && p < text.ptr + text.len; p++)
+        line += *p == '\n';
+    fprintf(stderr,
+            "That was statement %zu of %zu, line %zu: what stands before it is done, what follows was not run.\n",
+            failed + 1, script->count, line);
+}
+
 enum cli_exit shell_session_text(struct shell_session *s, struct span text, bool go_on)
 {
     struct err err = {0};
@@ -98,6 +112,8 @@ enum cli_exit shell_session_text(struct shell_session *s, struct span text, bool
             break;
         if (step == SHELL_STEP_FAILED)
             status = CLI_FAILED;
+        if (step == SHELL_STEP_FAILED && !go_on)
+            say_where(text, &script, i);
     }
     arena_clear(&arena);
     return status;

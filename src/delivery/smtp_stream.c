@@ -46,19 +46,34 @@ static void act_done(void *context)
     ((struct smtp_connection *)context)->ended = ENDED_DONE;
 }
 
+/* RFC 7504: a host with this greeting takes no mail at all, now or later. */
+enum { HOST_TAKES_NO_MAIL = 521 };
+
+/*
+ * What is said before the server has heard of a message is about the host or about us (a blocklist, an overload, a
+ * wrong name), and no verdict on the mail that waits for it: that stays until its time is over.
+ */
+static enum delivery_outcome outcome_of_refusal(const struct smtp_client_result *r)
+{
+    bool final = r->stage == SMTP_CLIENT_GREETING && r->code == HOST_TAKES_NO_MAIL;
+    return final ? DELIVERY_PERMANENT : DELIVERY_TEMPORARY;
+}
+
 static void act_failed(void *context, const struct smtp_client_result *r)
 {
     struct smtp_connection *c = context;
     bool broke = r->cause != SMTP_CLIENT_REPLY && r->cause != SMTP_CLIENT_LOCAL;
+    enum delivery_outcome outcome = outcome_of_refusal(r);
     struct span enhanced = span_head(r->enhanced, sizeof c->failure_enhanced);
     c->tls_broke = broke && r->stage == SMTP_CLIENT_STARTTLS;
     if (c->tls_broke)
         enhanced = SPAN("4.7.5");
     memcpy(c->failure_enhanced, enhanced.ptr, enhanced.len);
+    c->failure_enhanced[0] = outcome == DELIVERY_PERMANENT ? '5' : '4';
     buf_clear(&c->failure_text);
     buf_add(&c->failure_text, r->text);
     c->failure = (struct delivery_result){
-        .outcome = (enum delivery_outcome)r->outcome,
+        .outcome = outcome,
         .code = r->code,
         .enhanced = span_make(c->failure_enhanced, enhanced.len),
         .text = buf_span(&c->failure_text),

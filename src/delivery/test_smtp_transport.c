@@ -30,7 +30,20 @@ static void test_replies(void **state)
         bool fault;
     } rows[] = {
         {"greeting 4xx", {"connect", "450 4.7.1 slow down"}, "temporary 450 4.7.1 slow down (greeting)\n", true},
-        {"greeting 554", {"connect", "554 5.7.1 no"}, "permanent 554 5.7.1 no (greeting)\n", true},
+        {"greeting 554: the host, not the mail",
+         {"connect", "554 5.7.1 no"},
+         "temporary 554 4.7.1 no (greeting)\n",
+         true},
+        {"greeting 5xx without enhanced code",
+         {"connect", "550 go away"},
+         "temporary 550 4.0.0 go away (greeting)\n",
+         true},
+        {"greeting 521: never",
+         {"connect", "521 5.3.2 no mail here"},
+         "permanent 521 5.3.2 no mail here (greeting)\n",
+         true},
+        {"EHLO 421", {"EHLO", "421 4.3.2 down"}, "temporary 421 4.3.2 down (EHLO)\n", true},
+        {"EHLO 502, HELO good", {"EHLO", "502 5.5.1 what"}, TAKEN, false},
         {"closed at once",
          {"connect", "CLOSE"},
          "temporary 0 4.4.2 the server closed the connection (greeting) (greeting)\n",
@@ -113,7 +126,7 @@ static void test_next_host(void **state)
     deliver(b, "busy, then good", TAKEN);
     assert_int_equal(b->server[0].connections, 2);
     assert_int_equal(b->server[1].connections, 4);
-    b->server[1].rules[0] = (struct test_rule){"connect", "554 5.7.1 no"};
+    b->server[1].rules[0] = (struct test_rule){"connect", "521 5.3.2 no"};
     deliver(b, "temporary outweighs permanent", "temporary 421 4.3.2 busy (greeting)\n");
 
     b->job.to.host_count = 1;
@@ -128,6 +141,46 @@ static void test_next_host(void **state)
     assert_true(
         span_starts(buf_span(&b->report), SPAN("temporary 0 4.4.1 cannot connect to 127.0.0.1 (127.0.0.1:")));
     assert_true(span_ends(buf_span(&b->report), SPAN("): connection refused (connect)\n")) && b->fault);
+    bench_free(b);
+}
+
+/* A host that refuses everybody is no verdict on the mail: others are asked, and the mail waits. */
+static void test_host_refuses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct test_rule first, second; /* of both servers, or of the first alone */
+        bool both;
+        const char *want;
+    } rows[] = {
+        {"greeting, then good", {"connect", "554 5.7.1 no"}, {0}, false, TAKEN},
+        {"521, then good", {"connect", "521 5.3.2 no"}, {0}, false, TAKEN},
+        {"EHLO and HELO, then good", {"EHLO", "550 5.7.1 no"}, {"other", "550 5.7.1 nor this"}, false, TAKEN},
+        {"greetings of all", {"connect", "554 5.7.1 no"}, {0}, true, "temporary 554 4.7.1 no (greeting)\n"},
+        {"EHLO and HELO of all",
+         {"EHLO", "550 5.7.1 no"},
+         {"other", "550 5.7.1 nor this"},
+         true,
+         "temporary 550 4.7.1 nor this (EHLO)\n"},
+        {"EHLO 521 of all",
+         {"EHLO", "521 5.3.2 no"},
+         {"other", "521 5.3.2 no"},
+         true,
+         "temporary 521 4.3.2 no (EHLO)\n"},
+        {"521 of all", {"connect", "521 5.3.2 no"}, {0}, true, "permanent 521 5.3.2 no (greeting)\n"},
+    };
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    b->job.to.host_count = 2;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t s = 0; s < 2; s++) {
+            bool refuses = s == 0 || rows[i].both;
+            b->server[s].rules[0] = refuses ? rows[i].first : (struct test_rule){0};
+            b->server[s].rules[1] = refuses ? rows[i].second : (struct test_rule){0};
+        }
+        deliver(b, rows[i].name, rows[i].want);
+        CHECK_INT(rows[i].name, b->fault, rows[i].both);
+    }
     bench_free(b);
 }
 
@@ -221,8 +274,9 @@ static void test_refused_jobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one),     cmocka_unit_test(test_replies), cmocka_unit_test(test_next_host),
-        cmocka_unit_test(test_domains), cmocka_unit_test(test_cancel),  cmocka_unit_test(test_refused_jobs),
+        cmocka_unit_test(test_one),          cmocka_unit_test(test_replies), cmocka_unit_test(test_next_host),
+        cmocka_unit_test(test_host_refuses), cmocka_unit_test(test_domains), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_refused_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,8 +57,9 @@ void dsn_put_value(struct buf *out, struct span value, bool ascii)
 
 bool dsn_shows_field(struct span name)
 {
-    return name.len && header_class(name) == HEADER_ORDINARY && !span_ieq(name, SPAN("Bcc")) &&
-           !span_ieq(name, SPAN("Return-Path"));
+    enum header_class class = header_class(name);
+    return name.len && (class == HEADER_ORDINARY || class == HEADER_ROUTING) && !span_ieq(name, SPAN("Bcc")) &&
+           !span_ieq(name, SPAN("Resent-Bcc")) && !span_ieq(name, SPAN("Return-Path"));
 }
 
 static bool any_address_beyond_ascii(const struct dsn *d)

@@ -4,7 +4,8 @@
  *
  * A report has three parts: what happened in plain words with the block that administrators look for, the
  * message/delivery-status, and the original's header section or the whole original. Nothing in a value can add a
- * line or end a part; guarded and routing fields, Bcc and Return-Path of the original are left out.
+ * line or end a part; guarded fields, Bcc and Return-Path of the
+ * original are left out. Received fields stay: they tell where a loop goes.
  */
 #pragma once
 

@@ -44,8 +44,18 @@ static struct route contact(const struct policy *p, const struct accepted_domain
     return relay(p, policy_address_domain(address));
 }
 
-static struct route unknown(const struct policy *p, const struct accepted_domain *accepted, struct span domain)
+/* RFC 5321, 4.5.1: a domain of ours has a postmaster, though nobody may have that address. */
+static bool goes_to_postmaster(const struct policy *p, struct span address, struct span *ret)
 {
+    *ret = policy_text(p, policy_settings(p)->postmaster);
+    return ret->len && span_istarts(address, SPAN("postmaster@")) && !span_ieq(address, *ret);
+}
+
+static struct route unknown(const struct policy *p, const struct accepted_domain *accepted, struct span address)
+{
+    struct span domain = policy_address_domain(address), postmaster;
+    if (accepted->type == DOMAIN_AUTHORITATIVE && goes_to_postmaster(p, address, &postmaster))
+        return (struct route){.kind = ROUTE_REDIRECT, .target = postmaster};
     if (accepted->type == DOMAIN_AUTHORITATIVE)
         return report("5.1.1", "RESOLVER.ADR.RecipNotFound; not found");
     return relay(p, domain);
@@ -67,7 +77,7 @@ struct route route_recipient(const struct policy *p, struct span address, const 
     case RESOLVED_GROUP: return (struct route){.kind = ROUTE_EXPAND};
     case RESOLVED_NOT_FOUND: break;
     }
-    return unknown(p, accepted, domain);
+    return unknown(p, accepted, address);
 }
 
 static void add_lower(struct buf *out, struct span s)

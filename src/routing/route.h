@@ -44,8 +44,9 @@ struct route {
 
 /*
  * The route of a recipient address (local@domain). By the type of the accepted domain: Authoritative: the directory
- * is the whole truth. InternalRelay: the directory first, what it does not know goes on by a send connector.
- * ExternalRelay: goes on without asking it, unless the caller knows of a contact. Not accepted: goes on.
+ * is the whole truth, but for a postmaster that it does not know: that is the ExternalPostmasterAddress of the
+ * settings where there is one. InternalRelay: the directory first, what it does not know goes on by a send
+ * connector. ExternalRelay: goes on without asking it, unless the caller knows of a contact. Not accepted: goes on.
  */
 struct route route_recipient(const struct policy *p, struct span address, const struct resolved *resolved);
 

@@ -124,6 +124,40 @@ static void test_not_found_text(void **state UNUSED)
     test_policy_done(&t);
 }
 
+/* Mail to a postmaster that the directory does not know, with and without somebody who reads it. */
+static void test_postmaster(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *address;
+        enum resolved_kind kind;
+        const char *want, *with_reader;
+    } asked[] = {
+        {"unknown", "Postmaster@example.com", RESOLVED_NOT_FOUND, "report 5.1.1", "redirect it@example.com"},
+        {"below", "postmaster@x.example.com", RESOLVED_NOT_FOUND, "report 5.1.1", "redirect it@example.com"},
+        {"known", "postmaster@example.com", RESOLVED_MAILBOX, "mailbox bob@example.com", "mailbox bob@example.com"},
+        {"elsewhere", "postmaster@shared.test", RESOLVED_NOT_FOUND, "relay shared.test by shared",
+         "relay shared.test by shared"},
+        {"the reader is unknown", "it@example.com", RESOLVED_NOT_FOUND, "report 5.1.1", "report 5.1.1"},
+        {"another name", "postmasters@example.com", RESOLVED_NOT_FOUND, "report 5.1.1", "report 5.1.1"},
+    };
+    for (int reader = 0; reader < 2; reader++) {
+        struct test_policy t;
+        test_policy_init(&t);
+        test_add(&t, objects);
+        if (reader)
+            test_add(&t, "TransportConfig: ExternalPostmasterAddress=it@example.com\n");
+        test_open(&t);
+        for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+            struct resolved resolved = {asked[i].kind, SPAN("bob@example.com")};
+            struct route r = route_recipient(t.policy, span_of(asked[i].address), &resolved);
+            char got[256];
+            print_route(t.policy, &r, got);
+            CHECK_STR(asked[i].name, got, reader ? asked[i].with_reader : asked[i].want);
+        }
+        test_policy_done(&t);
+    }
+}
+
 /* The most specific space, then the cost, then the name; in any order of the connectors. */
 static void test_send_connectors(void **state UNUSED)
 {
@@ -225,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_not_found_text),
+        cmocka_unit_test(test_postmaster),
         cmocka_unit_test(test_send_connectors),
         cmocka_unit_test(test_send_connector_property),
     };

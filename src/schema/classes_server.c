@@ -45,10 +45,12 @@ static const struct schema_property transport_config[] = {
      .help = "The largest message that the organisation's recipients receive."},
     {"MaxSendSize", SCHEMA_SIZE, SCHEMA_UNLIMITED, .initial = "Unlimited", .max = SCHEMA_INT32,
      .help = "The largest message that its senders may send."},
-    SCHEMA_NUMBER("MaxRecipientEnvelopeLimit", SCHEMA_UNLIMITED, SINCE_2007, "5000", 0, SCHEMA_INT32,
+    SCHEMA_NUMBER("MaxRecipientEnvelopeLimit", SCHEMA_UNLIMITED | SCHEMA_INERT, SINCE_2007, "5000", 0, SCHEMA_INT32,
                   "How many recipients a message may have in all."),
     {"ExternalPostmasterAddress", SCHEMA_ADDRESS, SCHEMA_NULLABLE, .max = 320,
-     .help = "The sender of reports to the outside. $null: postmaster at the default accepted domain."},
+     .help = "The sender of reports, and who reads mail to postmaster where no recipient has that address. $null: "
+             "reports "
+             "come from postmaster at the default accepted domain, whose mail nobody reads."},
     {"TLSReceiveDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST | SCHEMA_INERT, .max = 255,
      .help = "The domains whose mail must arrive by mutual TLS, on connectors with DomainSecureEnabled."},
     {"TLSSendDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST | SCHEMA_INERT, .max = 255,

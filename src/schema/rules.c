@@ -4,6 +4,7 @@
  */
 #include "schema/internal.h"
 
+#include "base/num.h"
 #include "policy/group.h"
 
 #define REFUSE(...) return err_set(err, ERR_CONFLICT, __VA_ARGS__)
@@ -247,11 +248,24 @@ RULE(lone_wildcard)
     return ERR_NONE;
 }
 
+static bool has_port(struct span host)
+{
+    uint32_t port;
+    size_t colon = span_rfind(host, ':');
+    return colon != SIZE_MAX && colon > 0 && num_parse_u32(span_from(host, colon + 1), UINT16_MAX, &port) && port;
+}
+
 RULE(lmtp_host)
 {
     bool lmtp = span_ieq(record_string(r, SPAN("MailboxDeliveryProtocol")), SPAN("Lmtp"));
-    if (lmtp && !record_string(r, SPAN("MailboxDeliveryHost")).len)
+    struct span host = record_string(r, SPAN("MailboxDeliveryHost"));
+    if (lmtp && !host.len)
         REFUSE("MailboxDeliveryProtocol Lmtp needs MailboxDeliveryHost; add -MailboxDeliveryHost host:port");
+    if (host.len && !span_starts(host, SPAN("/")) && !has_port(host))
+        REFUSE("MailboxDeliveryHost \"%.*s\" has no port; host:port is expected, such as 127.0.0.1:24, or the path "
+               "of a "
+               "socket",
+               SPAN_ARG(host));
     return ERR_NONE;
 }
 

@@ -93,30 +93,62 @@ static const char *translate_escape(char next, struct buf *out)
     return NULL;
 }
 
+/* How much regcomp copies for what the quantifier at the start of rest stands behind; 0: too large, or no count. */
+static uint64_t copies(struct span rest, bool behind_group)
+{
+    if (rest.ptr[0] == '{') {
+        struct span inside = span_from(rest, 1);
+        return repeat_count(span_head(inside, span_find(inside, '}')));
+    }
+    return rest.ptr[0] == '+' && behind_group ? 2 : 1; /* a group, which may hold groups, twice */
+}
+
+/* Where a pattern stands while it is translated. */
+struct translation {
+    bool brackets;     /* inside [ ] */
+    bool quantified;   /* behind * + ? or { } */
+    bool behind_group; /* behind ) */
+    uint64_t repeats;  /* how often the innermost part is copied, at most */
+};
+
+/* One character of the pattern that is no escape. */
+static const char *translate_char(struct translation *t, struct span rest, struct buf *out)
+{
+    char c = rest.ptr[0];
+    bool quantifier = !t->brackets && (c == '*' || c == '+' || c == '?' || c == '{');
+    if (quantifier && t->quantified)
+        return "* + ? or { } follows another of them";
+    if (quantifier) {
+        uint64_t n = copies(rest, t->behind_group);
+        if (n == 0 || (t->repeats *= n) > MATCH_REPEATS_MAX)
+            return "the counts in { } are no numbers, or multiply to more than 1000 with the + behind groups (a "
+                   "brace "
+                   "itself is \\{)";
+    }
+    t->quantified = !t->brackets && (c == '*' || c == '+' || c == '?' || c == '}');
+    t->behind_group = c == ')' && !t->brackets;
+    if (c == '[' || c == ']')
+        t->brackets = c == '[';
+    buf_add_char(out, c);
+    return NULL;
+}
+
 /* The expression as regcomp wants it, with its limits checked. NULL: good, otherwise what is wrong. */
 static const char *translate(struct span pattern, struct buf *out)
 {
-    uint64_t repeats = 1;
-    bool brackets = false;
+    struct translation t = {.repeats = 1};
     const char *wrong = pattern.len > MATCH_PATTERN_MAX ? "longer than 256 bytes" : NULL;
     for (size_t i = 0; !wrong && i < pattern.len; i++) {
         char c = pattern.ptr[i], next = i + 1 < pattern.len ? pattern.ptr[i + 1] : '\0';
         if (c == '\0')
             return "NUL inside";
-        if (c == '\\') {
-            wrong = brackets ? translate_in_brackets(next, out) : translate_escape(next, out);
-            i++;
+        if (c != '\\') {
+            wrong = translate_char(&t, span_from(pattern, i), out);
             continue;
         }
-        if (c == '{' && !brackets) {
-            struct span rest = span_from(pattern, i + 1);
-            uint64_t n = repeat_count(span_head(rest, span_find(rest, '}')));
-            if (n == 0 || (repeats *= n) > MATCH_REPEATS_MAX)
-                return "the counts in { } are no numbers, or multiply to more than 1000 (a brace itself is \\{)";
-        }
-        if (c == '[' || c == ']')
-            brackets = c == '[';
-        buf_add_char(out, c);
+        wrong = t.brackets ? translate_in_brackets(next, out) : translate_escape(next, out);
+        t.quantified = t.behind_group = false;
+        i++;
     }
     return wrong;
 }

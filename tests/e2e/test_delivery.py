@@ -286,3 +286,22 @@ def test_mx(dns, marker):
     finally:
         sink.close()
         s.close()
+
+
+def test_postmaster_has_a_reader(hub, marker):
+    """RFC 5321 section 4.5.1, for clients without any right; without a reader the address does not exist."""
+    hub.connector("postmaster", "127.0.0.9")
+    settle()
+    with hub.session(source="127.0.0.9") as c:
+        assert c.mail("x@outside.test") == 250
+        assert c.rcpt("postmaster@example.com") == "550 5.1.1"
+    hub.shell("Set-TransportConfig -ExternalPostmasterAddress bob@example.com")
+    settle()
+    try:
+        with hub.session(source="127.0.0.9") as c:
+            assert c.send_mail("x@outside.test", "postmaster", message(marker, "x@outside.test", "postmaster")) == "250 2.6.0"
+        assert len(hub.wait_mail("bob@example.com", marker)) == 1
+    finally:
+        hub.shell("Set-TransportConfig -ExternalPostmasterAddress $null")
+        hub.shell("Remove-ReceiveConnector postmaster -Confirm:$false")
+        settle()

@@ -1,5 +1,6 @@
 """Processes: one duty each, restarted, reloaded, drained; secrets nowhere."""
 import os
+import re
 import signal
 import ssl
 
@@ -65,9 +66,7 @@ def test_log_lines_are_key_value(hub):
 
 def test_sighup_reloads_certificates(hub):
     before = ssl.get_server_certificate(("127.0.0.1", hub.submissions))
-    path = hub.state + "/certs/" + hub.host
-    run([program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path + ".key", "-out", path + ".crt", "-days", "9",
-         "-subj", "/CN=" + hub.host, "-addext", "subjectAltName=DNS:" + hub.host])
+    self_signed(hub.state + "/certs/" + hub.host, hub.host)
     with hub.session(hub.submission) as under_way:
         hub.proc.send_signal(signal.SIGHUP)
         wait_logged(hub, "event=reloaded")
@@ -77,16 +76,40 @@ def test_sighup_reloads_certificates(hub):
 
 
 def test_broken_certificate_keeps_the_server_up(hub):
-    path = hub.state + "/certs/broken"
+    """A pair that cannot be used changes nothing, and the log names its file; the next good set is taken over."""
+    path, own = hub.state + "/certs/broken", hub.state + "/certs/" + hub.host
+    before = ssl.get_server_certificate(("127.0.0.1", hub.submissions))
     for suffix in (".crt", ".key"):
         with open(path + suffix, "w", encoding="ascii") as f:
             f.write("not PEM\n")
+    self_signed(own, hub.host)
     hub.proc.send_signal(signal.SIGHUP)
-    wait_logged(hub, "event=certificate-unusable.*broken|certificate-unusable")
+    wait_logged(hub, "event=reload-failed.*broken.crt.*no certificate")
     with hub.session(hub.submission) as c:
         assert "STARTTLS" in c.ext
+        c.starttls()
+    assert ssl.get_server_certificate(("127.0.0.1", hub.submissions)) == before
     os.unlink(path + ".crt")
     os.unlink(path + ".key")
+    hub.proc.send_signal(signal.SIGHUP)
+    wait_for("the new certificate", lambda: ssl.get_server_certificate(("127.0.0.1", hub.submissions)) != before)
+
+
+def test_own_certificate_broken_at_reload(hub):
+    """The only certificate is damaged: TLS is offered as before, not switched off."""
+    path = hub.state + "/certs/" + hub.host
+    before = ssl.get_server_certificate(("127.0.0.1", hub.submissions))
+    with open(path + ".key", "rb") as f:
+        key = f.read()
+    with open(path + ".key", "wb") as f:
+        f.write(key[:60])
+    hub.proc.send_signal(signal.SIGHUP)
+    wait_logged(hub, "event=reload-failed.*%s.key.*no private key" % hub.host)
+    assert ssl.get_server_certificate(("127.0.0.1", hub.submissions)) == before
+    with hub.session(hub.submission) as c:
+        c.starttls()
+    with open(path + ".key", "wb") as f:
+        f.write(key)
 
 
 def test_a_change_applies_within_a_second(hub):
@@ -139,3 +162,137 @@ def test_two_servers_on_one_state(hub):
     from support.server import BINARY
     p = run([BINARY, "serve", "--state", hub.state], check=False)
     assert p.returncode == 1 and b"another mailreeve" in p.stderr
+
+
+def self_signed(path, host):
+    run([program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path + ".key", "-out", path + ".crt", "-days", "9",
+         "-subj", "/CN=" + host, "-addext", "subjectAltName=DNS:" + host])
+
+
+def serve(state):
+    """A `serve` that must end by itself."""
+    from support.server import BINARY
+    return run([BINARY, "serve", "--state", state], check=False, timeout=30)
+
+
+def is_open(port):
+    import socket
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def stopped():
+    """A server on a fresh state that is not started yet."""
+    s = Server(start=False)
+    yield s
+    s.close()
+
+
+def test_unusable_certificate_at_start(stopped):
+    with open(stopped.state + "/certs/extra.crt", "w", encoding="ascii") as f:
+        f.write("not PEM\n")
+    p = serve(stopped.state)
+    assert p.returncode == 1 and b"extra.key" in p.stderr and b"ready" not in p.stdout
+    os.unlink(stopped.state + "/certs/extra.crt")
+    stopped.start()
+
+
+@pytest.mark.parametrize("name", ["policy.db", "directory.db", "queue.db"])
+def test_missing_database_at_start(stopped, name):
+    path = stopped.state + "/" + name
+    os.rename(path, path + ".away")
+    p = serve(stopped.state)
+    assert p.returncode == 1 and name.encode() + b" is missing" in p.stderr and b"incomplete" in p.stderr
+    assert not os.path.exists(path)
+    os.rename(path + ".away", path)
+    stopped.start()
+
+
+def test_two_servers_on_the_same_ports(hub, stopped):
+    """The second refuses, and the first goes on with all connections to itself."""
+    stopped.offset, stopped.state = hub.offset, stopped.dir + "/second"
+    stopped.init()
+    p = serve(stopped.state)
+    assert p.returncode == 1 and b"ready" not in p.stdout
+    assert b"another process listens there" in p.stderr and b"event=listen " not in p.stderr
+    for _ in range(8):
+        with hub.session() as c:
+            assert c.cmd("NOOP").code == 250
+
+
+def test_a_taken_port_is_said_and_opened_later(stopped):
+    """One of three addresses is taken: ready says so, and it is opened when it is free."""
+    import socket
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", stopped.submission))
+        other.listen()
+        stopped.start()
+        with open(stopped.dir + "/ready", encoding="ascii") as f:
+            assert f.read() == "ready: 2 of 3 listening addresses\n"
+        wait_logged(stopped, 'event=ready text="2 of 3 listening addresses')
+        with stopped.session():
+            pass
+    wait_for("the port to be opened", lambda: is_open(stopped.submission), 15)
+    with stopped.session(stopped.submission) as c:
+        assert "STARTTLS" in c.ext
+    assert len(re.findall("cannot listen on", stopped.log_text())) == 1
+
+
+def test_all_ports_taken_at_start(stopped):
+    import socket
+    others = []
+    try:
+        for port in (stopped.smtp, stopped.submission, stopped.submissions):
+            others.append(socket.socket())
+            others[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            others[-1].bind(("0.0.0.0", port))
+            others[-1].listen()
+        p = serve(stopped.state)
+        assert p.returncode == 1 and b"none of the 3 addresses" in p.stderr and b"ready" not in p.stdout
+    finally:
+        for s in others:
+            s.close()
+
+
+def test_listening_begins_when_every_role_is_up(stopped):
+    """A queue that cannot open its database yet: no port is open, so that no client is told to come back later."""
+    import subprocess
+    from support.server import BINARY
+    path = stopped.state + "/queue.db"
+    os.rename(path, path + ".away")
+    os.mkdir(path)
+    with open(stopped.log, "ab") as log:
+        stopped.proc = subprocess.Popen([BINARY, "serve", "--state", stopped.state], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+    wait_for("receive to have its policy", lambda: stopped.log_text().count("role=receive event=policy ") >= os.cpu_count())
+    wait_for("queue to have failed", lambda: stopped.log_text().count("role=queue event=role-failed") >= 3)
+    assert "event=listen " not in stopped.log_text()
+    assert not any(is_open(p) for p in (stopped.smtp, stopped.submission, stopped.submissions))
+    os.rmdir(path)
+    os.rename(path + ".away", path)
+    assert stopped.proc.stdout.readline() == b"ready\n"
+    stopped.proc.stdout.close()
+    with stopped.session() as c:
+        assert c.cmd("NOOP").code == 250
+
+
+def test_a_hanging_receive_process_at_stop(stopped):
+    """It is killed when its time is over; the others end by themselves, and the log says what happened."""
+    stopped.start()
+    hanging = stopped.role_pids("receive")[0]
+    os.kill(hanging, signal.SIGSTOP)
+    stopped.proc.terminate()
+    assert stopped.proc.wait(50) == 0
+    log = stopped.log_text()
+    assert re.search(r'event=stopped text="after processes that did not end were killed"', log)
+    ended = re.findall(r"event=role-ended ended=(\w+) index=\d+ status=(\d+) signal=(\d+)", log)
+    assert [e for e in ended if e[2] != "0"] == [("receive", "0", "9")]
+    assert {e[0] for e in ended if e[1:] == ("0", "0")} >= {"directory", "queue", "deliver", "manage"}
+    stopped.proc = None
+
+
+def test_an_orderly_stop_says_so(stopped):
+    stopped.start()
+    assert stopped.stop() == 0
+    assert "event=stopped text=orderly" in stopped.log_text()

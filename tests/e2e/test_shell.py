@@ -60,7 +60,7 @@ def test_script_file_and_exit_status(hub, tmp_path):
     assert p.stdout.decode().split()[-1] == "two.test"
     f.write_text("New-AcceptedDomain -Name three -DomainName three.test\nGet-Nonsense\nNew-AcceptedDomain -Name four -DomainName four.test\n")
     p = run([BINARY, "shell", "--state", hub.state, str(f)], check=False)
-    assert p.returncode == 1 and b"Get-Nonsense" in p.stderr
+    assert p.returncode == 1 and b"Get-Nonsense" in p.stderr and b"statement 2 of 3, line 2" in p.stderr
     names = {d["DomainName"] for d in hub.json("Get-AcceptedDomain")}
     assert "four.test" not in names
     f.write_text("Get-AcceptedDomain\nGet-ReceiveConnector | where {\n")

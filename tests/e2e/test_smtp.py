@@ -2,10 +2,11 @@
 import os
 import socket
 import ssl
+import time
 
 import pytest
 
-from support.server import settle
+from support.server import settle, wait_logged
 from support.smtp import SMTP, tls_context
 from support.util import fields, message
 
@@ -182,3 +183,142 @@ def test_received_names_the_client(server, c, marker):
     c.send_mail("a@outside.test", "alice@example.com", message(marker, "a@outside.test", "alice@example.com"))
     r = fields(server.wait_mail("alice@example.com", marker)[0], "Received")[0]
     assert "client.test" in r and APP in r and "with ESMTP" in r
+
+
+# -- clients that end their side first
+
+GROUP = b"EHLO client.test\r\nMAIL FROM:<a@outside.test>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n"
+GROUP_CODES = [250, 250, 250, 354, 250]
+
+
+def ended_at_once(s):
+    """The server closes without waiting for anything."""
+    began = time.monotonic()
+    s.sock.settimeout(10)
+    return s.closed() and time.monotonic() - began < 5
+
+
+def test_half_close_gets_its_replies(server, marker):
+    with SMTP(server.smtp, source=APP) as s:
+        s.send(GROUP + message(marker, "a@outside.test", "alice@example.com") + b".\r\n")
+        s.sock.shutdown(socket.SHUT_WR)
+        assert [s.reply().code for _ in GROUP_CODES] == GROUP_CODES
+        assert ended_at_once(s)
+    server.wait_mail("alice@example.com", marker)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("tcp_too", [False, True])
+def test_close_notify_gets_its_replies(server, marker, version, tcp_too):
+    """An SSLObject, since a socket's unwrap() takes no data behind its own close_notify."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = tls_context(minimum_version=version, maximum_version=version).wrap_bio(incoming, outgoing)
+    with SMTP(server.smtp, source=APP) as s:
+        def drive(step):
+            """The step's result, once all that it waits for has come; None when the server has ended TCP."""
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    if outgoing.pending:
+                        s.send(outgoing.read())
+                    got = s.sock.recv(65536)
+                    if not got:
+                        return None
+                    incoming.write(got)
+
+        s.ehlo()
+        assert s.cmd("STARTTLS") == "220 2.0.0"
+        drive(tls.do_handshake)
+        tls.write(GROUP + message(marker, "a@outside.test", "alice@example.com") + b".\r\n")
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()
+        s.send(outgoing.read())
+        if tcp_too:
+            s.sock.shutdown(socket.SHUT_WR)
+        text = b""
+        with pytest.raises(ssl.SSLZeroReturnError):
+            while True:
+                got = drive(lambda: tls.read(65536))
+                assert got, "no close_notify from the server; before: %r" % text
+                text += got
+        assert [int(line[:3]) for line in text.splitlines() if line[3:4] == b" "] == GROUP_CODES
+        assert ended_at_once(s)
+    server.wait_mail("alice@example.com", marker)
+
+
+@pytest.mark.parametrize("said", [b"", b"MAIL FR", b"MAIL FROM:<a@outside.test>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\nSubject: half\r\n"])
+def test_half_close_with_nothing_due(server, said):
+    with server.session(source=APP) as s:
+        s.send(said)
+        s.sock.shutdown(socket.SHUT_WR)
+        for _ in range(said.count(b"\r\n") and 3):
+            s.reply()
+        assert ended_at_once(s)
+
+
+def test_half_close_waits_for_a_tarpit(server):
+    server.connector("slow", "127.0.0.6")
+    server.shell("Set-ReceiveConnector slow -TarpitInterval 00:00:01")
+    settle()
+    with server.session(source="127.0.0.6") as s:
+        s.send(b"MAIL FROM:<a@outside.test>\r\nRCPT TO:<nobody@nowhere.test>\r\n")
+        s.sock.shutdown(socket.SHUT_WR)
+        assert [s.reply().code for _ in range(2)] == [250, 550]
+        assert ended_at_once(s)
+
+
+def test_stop_does_not_wait_for_handshakes(fresh_server):
+    with socket.create_connection(("127.0.0.1", fresh_server.submissions)) as implicit, fresh_server.session(fresh_server.submission) as explicit:
+        assert explicit.cmd("STARTTLS") == "220 2.0.0"
+        wait_logged(fresh_server, r"event=session-start[^\n]* local=\S*:%d\b" % fresh_server.submissions)
+        assert fresh_server.stop(timeout=8) == 0
+        implicit.settimeout(5)
+        assert implicit.recv(1) == b""
+        assert explicit.closed()
+
+
+# -- what is added
+
+BARE = b"From: <a@outside.test>\r\nTo: <alice@example.com>\r\nBcc: <bob@example.com>\r\nX-Marker: %s\r\n\r\nx\r\n"
+
+
+def queued_id(reply):
+    return reply.text.partition("2.6.0 ")[2].partition(" ")[0]
+
+
+def test_message_id_is_the_one_that_is_told(server, c, marker):
+    reply = c.send_mail("a@outside.test", "alice@example.com", BARE % marker.encode())
+    raw = server.wait_mail("alice@example.com", marker)[0]
+    assert fields(raw, "Message-ID") == [queued_id(reply)]
+    assert not fields(raw, "Date") and fields(raw, "Bcc"), "no submission: nothing else is completed"
+
+
+def test_own_message_id_stays(server, c, marker):
+    own = "<%s@outside.test>" % marker
+    reply = c.send_mail("a@outside.test", "alice@example.com", b"Message-ID: %s\r\n" % own.encode() + BARE % marker.encode())
+    assert queued_id(reply) == own
+    assert fields(server.wait_mail("alice@example.com", marker)[0], "Message-ID") == [own]
+
+
+def test_anonymous_submission_is_completed(server, marker):
+    """Printers and web applications: who may send to anybody without logging on."""
+    server.connector("printers", "127.0.0.7")
+    server.shell("Get-ReceiveConnector printers | Add-ADPermission -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient")
+    settle()
+    with server.session(source="127.0.0.7") as s:
+        reply = s.send_mail("a@outside.test", "alice@example.com", BARE % marker.encode())
+    raw = server.wait_mail("alice@example.com", marker)[0]
+    assert fields(raw, "Message-ID") == [queued_id(reply)]
+    assert len(fields(raw, "Date")) == 1 and not fields(raw, "Bcc")
+
+
+def test_message_that_grows_large_with_its_last_octets(server, c, marker):
+    """64 KB make it a file, which is asked for while the message's end is here already."""
+    content = message(marker, "a@outside.test", "alice@example.com", (b"y" * 98 + b"\r\n") * 660)
+    c.mail("a@outside.test")
+    c.rcpt("alice@example.com")
+    assert c.bdat(content[:60000], last=False) == 250
+    assert c.bdat(content[60000:], last=True) == "250 2.6.0"
+    raw = server.wait_mail("alice@example.com", marker)[0]
+    assert raw.replace(b"\r\n", b"\n").endswith(content.replace(b"\r\n", b"\n").partition(b"\n\n")[2])

@@ -147,12 +147,45 @@ static enum err_code make_parents(const char *path, struct err *err)
     return ERR_NONE;
 }
 
+/* What an init that was broken off may have left behind. */
+static bool is_ours(const char *name)
+{
+    static const char *const starts[] = {"policy.db", "directory.db", "queue.db",
+                                         "node.conf", "lock",         "lost+found"};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        if (strcmp(name, folders[i].name) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+        if (span_starts(span_of(name), span_of(starts[i])))
+            return true;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* The state is given to its user: somebody's home, or /, must not become one by mistake. */
+static enum err_code check_free(const char *state, struct err *err)
+{
+    enum err_code code = ERR_NONE;
+    DIR *d = opendir(state);
+    for (struct dirent *e; d && !code && (e = readdir(d));)
+        if (!is_ours(e->d_name))
+            code =
+                err_set(err, ERR_CONFLICT,
+                        "%s holds other things already (%s) and is no state folder of Mailreeve; give a new or an "
+                        "empty folder",
+                        state, e->d_name);
+    if (d)
+        closedir(d);
+    return code;
+}
+
 enum err_code state_make_folders(const char *state, struct err *err)
 {
     char path[STATE_PATH_MAX + 64];
     if (strlen(state) > STATE_PATH_MAX)
         return err_set(err, ERR_LIMIT, "the path of the state folder is longer than %d bytes", STATE_PATH_MAX);
-    enum err_code code = make_parents(state, err);
+    enum err_code code = check_free(state, err);
+    if (!code)
+        code = make_parents(state, err);
     for (size_t i = 0; !code && i < ARRAY_LEN(folders); i++) {
         code = state_path(state, folders[i].name, path, sizeof path, err);
         if (!code)
@@ -256,6 +289,31 @@ enum err_code state_check_reachable(const char *state, const struct sandbox_user
                 "user %s cannot reach the state folder %s: %s is not searchable for it; put the state elsewhere "
                 "(--state /var/lib/mailreeve) or allow it with `chmod o+x %s`",
                 user->name, state, part, part);
+    }
+    return ERR_NONE;
+}
+
+enum err_code state_check_complete(const char *state, struct err *err)
+{
+    static const struct {
+        const char *name, *holds;
+    } parts[] = {{"policy.db", "the policy"},
+                 {"directory.db", "the mailboxes and their passwords"},
+                 {"queue.db", "the mail that was accepted and is not delivered yet"}};
+    char path[STATE_PATH_MAX + 64];
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        struct stat st;
+        enum err_code code = state_path(state, parts[i].name, path, sizeof path, err);
+        if (code)
+            return code;
+        if (stat(path, &st) == 0)
+            continue;
+        if (errno != ENOENT)
+            return err_errno(err, errno, "cannot look at %s", path);
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s is missing, which holds %s: the state folder is incomplete; restore the file from a "
+                       "backup before starting",
+                       path, parts[i].holds);
     }
     return ERR_NONE;
 }

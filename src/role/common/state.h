@@ -26,7 +26,8 @@ struct node_settings {
 enum err_code state_load(const char *state, struct node_settings *ret, struct err *err);
 
 /*
- * Makes the folder, its parts and node.conf. ERR_EXISTS when node.conf is there already (nothing is changed then).
+ * Makes the folder, its parts and node.conf. ERR_EXISTS when node.conf is there already, ERR_CONFLICT when
+ * the folder holds anything that is not of a state (nothing is changed then).
  * node.conf is written last, so that a broken init leaves no folder that looks complete: see state_seal.
  */
 enum err_code state_make_folders(const char *state, struct err *err);
@@ -38,6 +39,12 @@ enum err_code state_seal(const char *state, const struct node_settings *settings
 enum err_code state_give(const char *state, const struct sandbox_user *user, struct err *err);
 /* Whether the user can reach the folder at all (every parent searchable); the error says what to change. */
 enum err_code state_check_reachable(const char *state, const struct sandbox_user *user, struct err *err);
+
+/*
+ * Whether every database that init makes is there: ERR_NOT_FOUND names the one that is missing. A server that made
+ * it anew would run with an empty policy, without its mailboxes, or without the mail it has answered for.
+ */
+enum err_code state_check_complete(const char *state, struct err *err);
 
 /*
  * Takes the lock that a running server holds. ERR_CONFLICT: a server (or another command that works on the stopped

@@ -1,4 +1,4 @@
-/* The state folder: made, sealed, read back; broken settings named with their line; one user at a time. */
+/* The state folder: made, sealed, read back; broken settings and missing files named; one user at a time. */
 #include "check.h"
 
 #include "role/common/state.h"
@@ -47,6 +47,32 @@ static void sealed_and_read_back(void **state)
     assert_int_equal(back.port_offset, 2000);
 }
 
+/* A home folder given by mistake stays what it is; what a broken init left behind, and a fresh volume, may be used.
+ */
+static void only_its_own_folder(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum err_code want;
+    } rows[] = {
+        {"lost+found", ERR_NONE}, {"policy.db-wal", ERR_NONE}, {"node.conf.new", ERR_NONE}, {"mine", ERR_CONFLICT}};
+    char path[128];
+    struct err err;
+    struct stat st;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, rows[i].name);
+        assert_int_equal(mkdir(path, 0700), 0);
+        if (rows[i].want) {
+            snprintf(path, sizeof path, "%s/spool", folder);
+            rmdir(path);
+        }
+        CHECK_INT(rows[i].name, state_make_folders(folder, &err), rows[i].want);
+    }
+    assert_non_null(strstr(err.text, "mine"));
+    assert_int_equal(stat(path, &st), -1); /* nothing was made */
+}
+
 static void broken_settings(void **state)
 {
     (void)state;
@@ -71,6 +97,33 @@ static void broken_settings(void **state)
         fclose(f);
         CHECK_INT(rows[i].text, state_load(folder, &s, &err), ERR_INVALID);
         CHECK(rows[i].text, strstr(err.text, rows[i].says) != NULL);
+    }
+}
+
+static void put_file(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fclose(f);
+}
+
+static void each_database_is_there(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"policy.db", "directory.db", "queue.db"};
+    struct err err = {0};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        put_file(names[i]);
+    assert_int_equal(state_check_complete(folder, &err), ERR_NONE);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(unlink(path), 0);
+        CHECK_INT(names[i], state_check_complete(folder, &err), ERR_NOT_FOUND);
+        CHECK(names[i], strstr(err.text, path) && strstr(err.text, "incomplete") && strstr(err.text, "restore"));
+        put_file(names[i]);
     }
 }
 
@@ -105,7 +158,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sealed_and_read_back, make, drop),
+        cmocka_unit_test_setup_teardown(only_its_own_folder, make, drop),
         cmocka_unit_test_setup_teardown(broken_settings, make, drop),
+        cmocka_unit_test_setup_teardown(each_database_is_there, make, drop),
         cmocka_unit_test_setup_teardown(one_at_a_time, make, drop),
         cmocka_unit_test_setup_teardown(reachability, make, drop),
     };

@@ -7,11 +7,12 @@
  */
 #include "role/queue/changes.h"
 
+#include "runtime/clock.h"
 #include "runtime/log.h"
 
 #include <stdlib.h>
 
-enum { AGAIN_MS = 1000 };
+enum { AGAIN_MS = 1000, QUIET_MS = 10000 };
 
 struct changes {
     struct transport *transport;
@@ -19,7 +20,8 @@ struct changes {
     uv_async_t finished;
     uv_timer_t timer;
     struct change *again, **again_last;
-    size_t pending; /* in group commit or in `again` */
+    size_t pending;                /* in group commit or in `again` */
+    int64_t maintenance_logged_ms; /* group commit's thread's */
 };
 
 /* From group commit's thread. */
@@ -40,9 +42,14 @@ static void on_spool_removed(void *context, const char *name)
         log_text(LOG_WARNING, "spool-remove-failed", "%s: %s", name, err.text);
 }
 
+/* From group commit's thread. It comes again with every batch, as on a full disk, and is said now and then. */
 static void on_failed(void *context, const struct err *err)
 {
-    (void)context;
+    struct changes *c = context;
+    int64_t now = clock_mono_ms();
+    if (c->maintenance_logged_ms && now - c->maintenance_logged_ms < QUIET_MS)
+        return;
+    c->maintenance_logged_ms = now;
     log_text(LOG_WARNING, "queue-maintenance", "%s", err->text);
 }
 
@@ -90,7 +97,8 @@ static void on_finished(uv_async_t *h)
             return;
         }
         if (c->insists && may_pass(unit->unit.result)) {
-            log_text(LOG_ERROR, "queue-write-failed", "%s; tried again", unit->unit.err.text);
+            if (!all->again) /* the first of those that wait speaks for them all */
+                log_text(LOG_ERROR, "queue-write-failed", "%s; tried again", unit->unit.err.text);
             all->pending--;
             keep_for_later(c);
         } else {

@@ -210,6 +210,7 @@ void bench_envelope(struct buf *out, const struct bench_mail *m, uint64_t size)
                                  .connector = SPAN("Default mail"),
                                  .remote_ip = SPAN("192.0.2.1"),
                                  .user = SPAN("alice"),
+                                 .internal = true,
                                  .recipients = list,
                                  .recipient_count = split_recipients(m->to, m, list, max)};
     buf_init(out, TEXT_MAX);

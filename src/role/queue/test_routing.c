@@ -247,6 +247,32 @@ static void no_connector(void **state)
     bench_finish(b, 0);
 }
 
+/* What is too large for the way that it would go comes back; a mail of this test has 50 octets. */
+static void sizes(void **state)
+{
+    static const struct {
+        const char *name, *objects, *to, *status;
+    } limits[] = {
+        {"send connector",
+         "SendConnector: "
+         "Guid=s1|Name=small|AddressSpaces=[*]|DNSRoutingEnabled=$false|SmartHosts=[a.test]|MaxMessageSize=#49",
+         "a@far.test", "Status: 5.3.4\r\n"},
+        {"mailbox", "TransportConfig: MaxReceiveSize=#49", "alice@example.com", "Status: 5.2.3\r\n"},
+        {"sender", "TransportConfig: MaxSendSize=#49", "alice@example.com", "Status: 5.2.3\r\n"},
+        {"just fits", "TransportConfig: MaxSendSize=#50|MaxReceiveSize=#50", "alice@example.com", NULL},
+    };
+    struct bench *b = *state;
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        bench_policy(b, NULL, limits[i].objects);
+        BENCH_SEND(b, "bob@example.com", limits[i].to);
+        const struct bench_job *j = bench_deliver(b);
+        CHECK_TEXT(limits[i].name, j->job.sender, limits[i].status ? "" : "bob@example.com");
+        if (limits[i].status)
+            CHECK_HAS(limits[i].name, j->job.body, limits[i].status);
+    }
+    bench_finish(b, 0);
+}
+
 /* Neither a directory that cannot say nor one that dies loses a recipient; both are asked again. */
 static void directory_unavailable(void **state)
 {
@@ -277,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(connector_settings, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(lmtp, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(no_connector, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(sizes, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(directory_unavailable, bench_setup, bench_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static void inline_body(void **state)
     CHECK_TEXT("user", m.user, "alice");
     CHECK_TEXT("body", m.body, mail.body);
     CHECK_INT("size", m.size, strlen(mail.body));
-    CHECK_INT("flags", m.flags, QUEUE_RET_HDRS);
+    CHECK_INT("flags", m.flags, QUEUE_RET_HDRS | QUEUE_INTERNAL);
     assert_int_equal(m.recipient_count, 2);
     CHECK_TEXT("recipient", m.recipients[1].address, "dave@example.com");
     CHECK_TEXT("as written", m.recipients[1].orcpt, "rfc822;a@b.test");

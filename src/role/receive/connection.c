@@ -2,7 +2,8 @@
  * connection.c: libuv and the TLS engine under one session.
  *
  * Invariants: `kept` holds plaintext that the owner did not take, at most one read; while it is not empty the
- * socket is not read. Output goes through one uv_write at a time, so bytes leave in the order they were queued.
+ * socket is not read; so the end of input is seen only when all before it was taken, and nothing is read after it.
+ * Output goes through one uv_write at a time, so bytes leave in the order they were queued.
  * Callbacks of the owner run from the loop or from connection_resume only, and check `closing` afterwards.
  */
 #include "role/receive/connection.h"
@@ -22,7 +23,7 @@ struct connection {
     struct buf out;    /* bytes for the socket, not handed to it yet */
     struct buf flight; /* bytes of the uv_write under way */
     bool reading, writing, secured, closing, ended, in_input;
-    bool peer_closed; /* TLS or TCP end seen while input was kept */
+    bool input_ended; /* the client's end of TCP or TLS was seen */
     const char *reason;
 };
 
@@ -108,7 +109,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
 static void conn_read(struct connection *c, bool on)
 {
-    if (on == c->reading || c->ended)
+    if (on == c->reading || c->ended || (on && c->input_ended))
         return;
     c->reading = on;
     if (on)
@@ -131,6 +132,20 @@ static void offer(struct connection *c, struct span bytes)
     }
 }
 
+/* The client has ended its side. That is no reason to withhold the replies that it waits for. */
+static void end_input(struct connection *c)
+{
+    if (c->closing || c->input_ended)
+        return;
+    ASSERT(c->kept.len == 0);
+    conn_read(c, false);
+    c->input_ended = true;
+    if (connection_handshaking(c))
+        conn_end(c, NULL);
+    else
+        c->owner->input_ended(c->context);
+}
+
 /* Reads plaintext out of the TLS engine as long as the owner takes it. */
 static void pump_tls(struct connection *c)
 {
@@ -147,7 +162,7 @@ static void pump_tls(struct connection *c)
     }
     conn_flush(c);
     if (!c->closing && !c->kept.len && st == TLS_CLOSED)
-        conn_end(c, NULL);
+        end_input(c);
     else if (!c->closing && st == TLS_FAILED)
         conn_end(c, tls_error(c->tls));
 }
@@ -155,8 +170,10 @@ static void pump_tls(struct connection *c)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = stream->data;
-    if (n < 0) {
-        conn_end(c, n == UV_EOF ? NULL : uv_strerror((int)n));
+    if (n == UV_EOF) {
+        end_input(c);
+    } else if (n < 0) {
+        conn_end(c, uv_strerror((int)n));
     } else if (n > 0 && !c->tls) {
         offer(c, span_make(buf->base, (size_t)n));
         conn_flush(c);
@@ -291,6 +308,11 @@ void connection_close(struct connection *c)
 void connection_abort(struct connection *c, const char *reason)
 {
     conn_end(c, reason);
+}
+
+bool connection_handshaking(const struct connection *c)
+{
+    return c->tls && !c->secured;
 }
 
 struct tls_info connection_tls(const struct connection *c)

@@ -19,8 +19,13 @@ struct connection_owner {
     /* The TLS handshake is done; plaintext follows. */
     void (*secured)(void *context);
     /*
-     * The connection is over: by the peer (reason NULL), by an error (a sentence), or after connection_close. The
-     * last call that the owner gets; the connection is freed afterwards.
+     * The client will say nothing more (TCP's end, or close_notify), and all that it said was taken. It may still
+     * read: the owner writes what is due, then calls connection_close. Comes once, and never during a handshake.
+     */
+    void (*input_ended)(void *context);
+    /*
+     * The connection is over: after connection_close, or by the peer during a handshake (reason NULL), or by an
+     * error (a sentence). The last call that the owner gets; the connection is freed afterwards.
      */
     void (*closed)(void *context, const char *reason);
 };
@@ -52,6 +57,8 @@ void connection_resume(struct connection *c);
 void connection_close(struct connection *c);
 /* Closes without sending anything more; `closed` is called later with the reason, a literal. */
 void connection_abort(struct connection *c, const char *reason);
+/* True while a TLS handshake is under way: nothing can be said to the client. */
+bool connection_handshaking(const struct connection *c);
 /* Facts of the TLS session; only after `secured`. */
 struct tls_info connection_tls(const struct connection *c);
 bool connection_fingerprint(const struct connection *c, struct buf *out);

@@ -2,11 +2,14 @@
  * content.c: small contents in memory, large ones in the spool.
  *
  * Invariants: `small` holds everything until the spool file is there, then nothing. A question to the queue holds a
- * reference, so an answer that comes after content_free finds the object and drops what it brings.
+ * reference, so an answer that comes after content_free finds the object and drops what it brings. The end of a
+ * message can come in the same read that made it large: then `envelope` waits for the spool file as the content
+ * does.
  */
 #include "role/receive/content.h"
 
 #include "base/cursor.h"
+#include "role/common/submission.h"
 #include "runtime/log.h"
 
 #include <errno.h>
@@ -28,6 +31,7 @@ struct content {
     void *context;
     unsigned references;
     struct buf small;
+    struct buf envelope; /* of content_store, while the spool file is awaited */
     int fd;
     uint64_t spool_id;
     uint64_t size;
@@ -40,6 +44,7 @@ static void unref(struct content *c)
     if (--c->references > 0)
         return;
     buf_done(&c->small);
+    buf_done(&c->envelope);
     free(c);
 }
 
@@ -74,6 +79,8 @@ static void drop_spool(struct content *c, uint64_t id)
     buf_done(&b);
 }
 
+static void send_to_queue(struct content *c, struct span envelope);
+
 static void on_spool(void *context, struct frame *f)
 {
     struct content *c = context;
@@ -90,7 +97,9 @@ static void on_spool(void *context, struct frame *f)
         write_file(c, buf_span(&c->small));
         buf_done(&c->small);
     }
-    if (!c->freed)
+    if (!c->freed && c->stored)
+        send_to_queue(c, buf_span(&c->envelope));
+    else if (!c->freed)
         c->owner->ready(c->context);
     unref(c);
 }
@@ -113,6 +122,7 @@ struct content *content_new(struct role *role, uint64_t expected, const struct c
         return NULL;
     *c = (struct content){.role = role, .owner = owner, .context = context, .references = 1, .fd = -1};
     buf_init(&c->small, CONTENT_BUFFER_MAX);
+    buf_init(&c->envelope, SUBMISSION_MAX);
     if (expected > CONTENT_SMALL_MAX)
         ask_for_spool(c);
     return c;
@@ -200,10 +210,8 @@ static enum err_code send_ahead(struct link *queue, struct span *envelope, uint6
     return code;
 }
 
-void content_store(struct content *c, struct span envelope)
+static void send_to_queue(struct content *c, struct span envelope)
 {
-    ASSERT(!c->waiting && !c->stored);
-    c->stored = true;
     if (c->failed) {
         answer_failure(c);
         return;
@@ -228,6 +236,19 @@ void content_store(struct content *c, struct span envelope)
         return;
     }
     c->references++;
+}
+
+void content_store(struct content *c, struct span envelope)
+{
+    ASSERT(!c->stored);
+    c->stored = true;
+    if (!c->waiting) {
+        send_to_queue(c, envelope);
+        return;
+    }
+    buf_add(&c->envelope, envelope);
+    if (c->envelope.failed)
+        fail(c, "Out of memory");
 }
 
 void content_free(struct content *c)

@@ -29,8 +29,8 @@ struct content *content_new(struct role *role, uint64_t expected, const struct c
 void content_add(struct content *c, struct span bytes);
 /* True while a spool file was asked for and is not there yet: stop reading from the client. */
 bool content_paused(const struct content *c);
-/* Sends envelope (submission.h) and content to the queue. Not while paused. Nothing may be added
- * after. */
+/* Sends envelope (submission.h; copied) and content to the queue: as soon as the spool file is there, where it is
+ * awaited. Nothing may be added after. */
 void content_store(struct content *c, struct span envelope);
 /* Lets go; what was written is dropped unless it was stored. Safe at any time; no callback comes after it. NULL
  * allowed. */

@@ -3,7 +3,7 @@
  *
  * Invariants: the machine's callbacks note what is to be done and return; session_settle does it afterwards, in one
  * place. A session lives until its connection is gone and every question it asked was answered; `closed` says that
- * the connection is gone, after which nothing is written or fed.
+ * the connection is gone, after which nothing is written or fed; from `ending` on the machine is not called.
  */
 #include "role/receive/session.h"
 
@@ -22,6 +22,7 @@ enum { CLOSE_WAIT_MS = 10000 };
 static struct session *all;
 
 static void on_timer(uv_timer_t *t);
+static void end(struct session *s);
 
 static void on_timer_closed(uv_handle_t *h)
 {
@@ -89,12 +90,23 @@ static void give_answers(struct session *s)
     }
 }
 
+/*
+ * A machine that wants input has said all that it can say. One that does not waits for an answer or for the end of
+ * a tarpit; both have their own limit of time.
+ */
+static void end_unless_reply_due(struct session *s)
+{
+    if (s->input_ended && !s->closed && smtp_server_wants_input(s->smtp))
+        end(s);
+}
+
 void session_settle(struct session *s)
 {
     session_ref(s);
     give_answers(s);
     if (!s->closed && smtp_server_wants_input(s->smtp) && !session_message_paused(s))
         connection_resume(s->connection);
+    end_unless_reply_due(s);
     if (!s->closed)
         set_timer(s);
     session_unref(s);
@@ -244,6 +256,13 @@ static void on_secured(void *context)
     set_timer(s);
 }
 
+static void on_input_ended(void *context)
+{
+    struct session *s = context;
+    s->input_ended = true;
+    end_unless_reply_due(s);
+}
+
 static void on_connection_closed(void *context, const char *reason)
 {
     struct session *s = context;
@@ -257,7 +276,7 @@ static void on_connection_closed(void *context, const char *reason)
     session_unref(s);
 }
 
-static const struct connection_owner owner = {on_input, on_secured, on_connection_closed};
+static const struct connection_owner owner = {on_input, on_secured, on_input_ended, on_connection_closed};
 
 static void on_timer(uv_timer_t *t)
 {
@@ -343,7 +362,12 @@ void sessions_drain(void)
 {
     for (struct session *s = all, *next; s; s = next) {
         next = s->next;
-        if (s->smtp && !s->closed) {
+        if (!s->smtp || s->closed || s->ending)
+            continue;
+        if (connection_handshaking(s->connection)) {
+            /* Nothing was begun that could be finished, and a 421 in the clear would be noise. */
+            connection_abort(s->connection, "the server is stopping");
+        } else {
             session_ref(s);
             smtp_server_shutdown(s->smtp, clock_mono_ms());
             session_settle(s);

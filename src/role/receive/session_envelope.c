@@ -65,7 +65,9 @@ static void on_resolved(void *context, struct frame *f)
 static bool tell_at_once(const struct session *s, struct span address)
 {
     const struct accepted_domain *d = policy_find_domain(s->policy, policy_address_domain(address));
-    return d && d->type == DOMAIN_AUTHORITATIVE &&
+    bool postmaster = span_istarts(address, SPAN("postmaster@")) &&
+                      policy_text(s->policy, policy_settings(s->policy)->postmaster).len;
+    return d && d->type == DOMAIN_AUTHORITATIVE && !postmaster &&
            decide_right(s->policy, s->connector, &s->token, RIGHT_ACCEPT_ANY_RECIPIENT).verdict != VERDICT_ALLOW;
 }
 

@@ -19,6 +19,7 @@ struct session {
     struct role *role;
     uint64_t id;
     unsigned references; /* the connection, and each question that is under way */
+    bool input_ended;    /* the client says nothing more; it is told what is due, then the session ends */
     bool ending;         /* the last reply is on its way */
     bool closed;
     struct connection *connection; /* NULL when closed */

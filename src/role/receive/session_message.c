@@ -83,11 +83,21 @@ static struct span build_trace(struct session *s)
     return trace;
 }
 
+/*
+ * What is submitted is completed (RFC 6409, 8): what users send, and what comes from printers and web applications,
+ * which do not log on but may send to anybody. Externally secured servers relay.
+ */
+static bool is_submission(const struct session *s)
+{
+    return token_is_user(&s->token) ||
+           (token_is_anonymous(&s->token) && (s->rights & RIGHT_BIT(RIGHT_ACCEPT_ANY_RECIPIENT)));
+}
+
 static bool build_options(struct session *s, struct intake_options *ret)
 {
     unsigned char random[16];
     struct buf id, date;
-    bool submission = token_is_user(&s->token); /* RFC 6409: what users submit is completed */
+    bool submission = is_submission(s);
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return false;
     buf_init(&id, 512);
@@ -100,7 +110,7 @@ static bool build_options(struct session *s, struct intake_options *ret)
         .remove_organization = !(s->rights & RIGHT_BIT(RIGHT_ACCEPT_HEADERS_ORGANIZATION)),
         .remove_forest = !(s->rights & RIGHT_BIT(RIGHT_ACCEPT_HEADERS_FOREST)),
         .remove_bcc = submission,
-        .add_message_id = submission,
+        .add_message_id = true, /* the reply, the log and reports name it, so the message must bear it */
         .add_date = submission,
         .message_id = arena_dup(&s->transaction, buf_span(&id)),
         .date = arena_dup(&s->transaction, buf_span(&date)),

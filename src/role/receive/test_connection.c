@@ -1,6 +1,7 @@
 /*
  * test_connection.c: connections over loopback, with an owner that takes as much as a row says: what is kept comes
- * again, TLS begins with nothing left of the clear, and a client that does not read is got rid of.
+ * again, TLS begins with nothing left of the clear, a client that has said all is still answered, and one that does
+ * not read is got rid of.
  */
 #include "check.h"
 #include "role/receive/connection.h"
@@ -22,7 +23,10 @@ struct world {
     size_t take; /* the owner's appetite for the next input; SIZE_MAX: all */
     struct buf got;
     size_t inputs;
-    bool closed;
+    bool secured, input_ended, closed;
+    struct tls_identity *identity;
+    struct tls_context *server_tls, *client_tls;
+    struct tls_conn *tls; /* the client's */
     char reason[64];
 };
 
@@ -35,8 +39,16 @@ static size_t on_input(void *context, struct span bytes)
     return taken.len;
 }
 
-static void on_secured(void *context UNUSED)
+static void on_secured(void *context)
 {
+    ((struct world *)context)->secured = true;
+}
+
+static void on_input_ended(void *context)
+{
+    struct world *w = context;
+    assert_false(w->input_ended || w->closed);
+    w->input_ended = true;
 }
 
 static void on_closed(void *context, const char *reason)
@@ -46,7 +58,7 @@ static void on_closed(void *context, const char *reason)
     snprintf(w->reason, sizeof w->reason, "%s", reason ? reason : "");
 }
 
-static const struct connection_owner owner = {on_input, on_secured, on_closed};
+static const struct connection_owner owner = {on_input, on_secured, on_input_ended, on_closed};
 
 static void on_connection(uv_stream_t *listener, int status)
 {
@@ -108,7 +120,12 @@ static int teardown(void **state)
         connection_abort(w->connection, "the test is over");
         wait_for(w, 0);
     }
-    close(w->client);
+    if (w->client >= 0)
+        close(w->client);
+    tls_conn_free(w->tls);
+    tls_context_free(w->server_tls);
+    tls_context_free(w->client_tls);
+    tls_identity_free(w->identity);
     uv_close((uv_handle_t *)&w->listener, NULL);
     uv_close((uv_handle_t *)&w->limit, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
@@ -145,34 +162,164 @@ static void test_kept_comes_again(void **state)
     check_got(w, "abcdefghi");
 }
 
-static void test_starttls_drops_what_is_kept(void **state)
+static void make_tls(struct world *w)
 {
-    struct world *w = *state;
-    struct tls_identity *id = NULL;
-    struct tls_context *tls = NULL;
     struct buf chain, key;
     struct err err = {0};
     struct span name = SPAN("mail.test");
     buf_init(&chain, 1 << 16);
     buf_init(&key, 1 << 16);
     assert_int_equal(tls_make_self_signed(&name, 1, 0, 1, &chain, &key, &err), ERR_NONE);
-    assert_int_equal(tls_identity_load(buf_span(&chain), buf_span(&key), &id, &err), ERR_NONE);
-    struct tls_server_options o = {.identity = id, .minimum = TLS_VERSION_1_2};
-    assert_int_equal(tls_server_context_new(&o, &tls, &err), ERR_NONE);
+    assert_int_equal(tls_identity_load(buf_span(&chain), buf_span(&key), &w->identity, &err), ERR_NONE);
+    struct tls_server_options server = {.identity = w->identity, .minimum = TLS_VERSION_1_2};
+    struct tls_client_options client = {.minimum = TLS_VERSION_1_2};
+    assert_int_equal(tls_server_context_new(&server, &w->server_tls, &err), ERR_NONE);
+    assert_int_equal(tls_client_context_new(&client, &w->client_tls, &err), ERR_NONE);
+    buf_done(&chain);
+    buf_wipe(&key);
+}
+
+static void test_starttls_drops_what_is_kept(void **state)
+{
+    struct world *w = *state;
+    make_tls(w);
     w->take = 8;
     say(w, "STARTTLSinjected");
     wait_for(w, 1);
-    assert_int_equal(connection_start_tls(w->connection, tls), strlen("injected"));
+    assert_int_equal(connection_start_tls(w->connection, w->server_tls), strlen("injected"));
     connection_resume(w->connection);
     say(w, "and no handshake");
     wait_for(w, 0); /* the connection fails, and nothing of it was taken for input */
     assert_true(w->closed);
     assert_non_null(strstr(w->reason, "TLS handshake failed"));
     check_got(w, "STARTTLS");
-    tls_context_free(tls);
-    tls_identity_free(id);
-    buf_done(&chain);
-    buf_wipe(&key);
+}
+
+/* ---- the client's end ---- */
+
+/* Runs the loop until the flag is set. */
+static void wait_until(struct world *w, const bool *flag)
+{
+    uv_timer_start(&w->limit, on_limit, WAIT_MS, 0);
+    while (!*flag)
+        uv_run(&w->loop, UV_RUN_ONCE);
+    uv_timer_stop(&w->limit);
+}
+
+static void test_reply_after_the_end(void **state)
+{
+    struct world *w = *state;
+    char text[8] = {0};
+    say(w, "abc");
+    assert_int_equal(shutdown(w->client, SHUT_WR), 0);
+    wait_until(w, &w->input_ended);
+    check_got(w, "abc");
+    connection_resume(w->connection);
+    uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_false(w->closed); /* the owner says when */
+    connection_write(w->connection, SPAN("250\r\n"));
+    connection_close(w->connection);
+    wait_for(w, 0);
+    assert_string_equal(w->reason, "");
+    assert_int_equal(read(w->client, text, sizeof text), 5);
+    assert_string_equal(text, "250\r\n");
+    assert_int_equal(read(w->client, text, sizeof text), 0);
+}
+
+static void test_end_behind_what_is_kept(void **state)
+{
+    struct world *w = *state;
+    w->take = 3;
+    say(w, "abcdef");
+    assert_int_equal(shutdown(w->client, SHUT_WR), 0);
+    wait_for(w, 1);
+    for (int i = 0; i < 10; i++)
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_false(w->input_ended || w->closed);
+    connection_resume(w->connection);
+    wait_until(w, &w->input_ended);
+    check_got(w, "abcdef");
+}
+
+static void test_reset_closes(void **state)
+{
+    struct world *w = *state;
+    struct linger now = {.l_onoff = 1};
+    assert_int_equal(setsockopt(w->client, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+    close(w->client);
+    w->client = -1;
+    wait_for(w, 0);
+    assert_false(w->input_ended);
+    assert_string_equal(w->reason, "connection reset by peer");
+}
+
+/* What the client's engine has to say goes out, what came goes in. */
+static void client_exchange(struct world *w)
+{
+    char piece[16384];
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    if (tls_output(w->tls, &out))
+        assert_int_equal(write(w->client, out.ptr, out.len), (ssize_t)out.len);
+    buf_done(&out);
+    uv_run(&w->loop, UV_RUN_NOWAIT);
+    ssize_t n = recv(w->client, piece, sizeof piece, MSG_DONTWAIT);
+    if (n > 0)
+        assert_int_not_equal(tls_input(w->tls, span_make(piece, (size_t)n)), TLS_FAILED);
+}
+
+static void start_tls(struct world *w)
+{
+    make_tls(w);
+    connection_start_tls(w->connection, w->server_tls);
+    assert_true(connection_handshaking(w->connection));
+}
+
+static void handshake(struct world *w)
+{
+    start_tls(w);
+    w->tls = tls_connect_new(w->client_tls, SPAN(""));
+    assert_non_null(w->tls);
+    assert_int_equal(tls_input(w->tls, SPAN("")), TLS_OK);
+    uv_timer_start(&w->limit, on_limit, WAIT_MS, 0);
+    while (!w->secured || !tls_handshake_done(w->tls))
+        client_exchange(w);
+    assert_false(connection_handshaking(w->connection));
+}
+
+static void test_reply_after_close_notify(void **state)
+{
+    struct world *w = *state;
+    char text[8] = {0};
+    enum tls_status st = TLS_OK;
+    size_t n = 0;
+    handshake(w);
+    assert_int_equal(tls_write(w->tls, SPAN("abc")), TLS_OK);
+    tls_shutdown(w->tls);
+    while (!w->input_ended)
+        client_exchange(w);
+    check_got(w, "abc");
+    assert_false(w->closed);
+    connection_write(w->connection, SPAN("250\r\n"));
+    connection_close(w->connection);
+    while (st == TLS_OK) { /* until close_notify has come, too */
+        client_exchange(w);
+        n += tls_read(w->tls, text + n, sizeof text - n, &st);
+    }
+    assert_int_equal(st, TLS_CLOSED);
+    assert_string_equal(text, "250\r\n");
+    wait_for(w, 0);
+    assert_string_equal(w->reason, "");
+}
+
+static void test_end_in_a_handshake_closes(void **state)
+{
+    struct world *w = *state;
+    start_tls(w);
+    assert_int_equal(shutdown(w->client, SHUT_WR), 0);
+    wait_for(w, 0);
+    assert_false(w->input_ended);
+    assert_string_equal(w->reason, "");
 }
 
 static void test_close_flushes(void **state)
@@ -224,6 +371,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kept_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_starttls_drops_what_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reply_after_the_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_end_behind_what_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_closes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reply_after_close_notify, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_end_in_a_handshake_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_flushes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unread_output_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_abort_ends_a_close_that_waits, setup, teardown),

@@ -5,6 +5,8 @@
  * versions) with one descriptor, 3, its control link; everything else it gets through that. When a child starts,
  * every link it takes part in is made anew and both sides get their end. A child that dies is started again after a
  * back-off that doubles from BACKOFF_FIRST_MS to BACKOFF_LAST_MS and is forgotten after it has lived for STABLE_MS.
+ * While stopping nothing is started anew, and the others are asked to drain only when no receive process is left:
+ * one that hangs costs its own sessions, not the deliveries under way.
  */
 #include "role/supervisor/internal.h"
 
@@ -19,6 +21,8 @@
 #include <unistd.h>
 
 enum { BACKOFF_FIRST_MS = 100, BACKOFF_LAST_MS = 10000, STABLE_MS = 30000 };
+/* The second is longer than what queue and deliver take for themselves (15 s). */
+enum { DRAIN_RECEIVE_MS = 25000, DRAIN_OTHERS_MS = 20000 };
 
 /* Which roles are joined, and for what. `receive` stands for each receive process. */
 static const struct {
@@ -110,14 +114,36 @@ static bool any_running(const struct supervisor *s, enum role_kind kind)
     return false;
 }
 
+static void child_kill(struct child *c)
+{
+    log_text(LOG_WARNING, "role-killed", "%s %u did not end when it was asked to", role_name(c->kind), c->index);
+    c->supervisor->killed = true;
+    uv_process_kill(&c->process, SIGKILL);
+}
+
+void children_drain_over(struct supervisor *s)
+{
+    bool receivers = any_running(s, ROLE_RECEIVE);
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].running && (s->children[i].kind == ROLE_RECEIVE) == receivers)
+            child_kill(&s->children[i]);
+}
+
+static void on_drain_over(uv_timer_t *t)
+{
+    children_drain_over(t->data);
+}
+
 static void stop_others(struct supervisor *s)
 {
     if (any_running(s, ROLE_RECEIVE))
         return;
-    for (size_t i = 0; i < s->child_count; i++)
-        if (s->children[i].kind != ROLE_RECEIVE && s->children[i].running && s->children[i].control &&
-            link_send(s->children[i].control, CONTROL_DRAIN, 0, SPAN(""), NULL, 0))
-            uv_process_kill(&s->children[i].process, SIGKILL);
+    uv_timer_start(&s->drain, on_drain_over, DRAIN_OTHERS_MS, 0);
+    for (size_t i = 0; i < s->child_count; i++) {
+        struct child *c = &s->children[i];
+        if (c->running && c->control && link_send(c->control, CONTROL_DRAIN, 0, SPAN(""), NULL, 0))
+            child_kill(c);
+    }
 }
 
 static void on_process_closed(uv_handle_t *h)
@@ -250,9 +276,10 @@ void children_stop(struct supervisor *s)
         uv_timer_stop(&s->children[i].restart);
     if (!any_running(s, ROLE_KINDS))
         supervisor_children_gone(s);
-    else if (any_running(s, ROLE_RECEIVE))
+    else if (any_running(s, ROLE_RECEIVE)) {
+        uv_timer_start(&s->drain, on_drain_over, DRAIN_RECEIVE_MS, 0);
         children_tell(s, ROLE_RECEIVE, CONTROL_DRAIN, SPAN(""));
-    else
+    } else
         stop_others(s);
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/ip.h"
 
-enum { SUPERVISOR_LISTENERS_MAX = 1024, SUPERVISOR_IDENTITIES_MAX = 256 };
+enum { SUPERVISOR_LISTENERS_MAX = 1024, SUPERVISOR_IDENTITIES_MAX = 256, SUPERVISOR_LET_GO_MAX = 64 };
 
 struct child {
     struct supervisor *supervisor;
@@ -31,6 +31,18 @@ struct listener {
     int fds[ROLE_RECEIVE_MAX];
 };
 
+/* An address that a receive connector names, whether it could be opened or not. */
+struct wanted {
+    struct ip_endpoint endpoint;
+    int failure; /* errno of the last attempt, 0: none yet, or it is open; each change is logged once */
+};
+
+/* An endpoint given up lately: the receive processes may hold its sockets for a moment yet. */
+struct let_go {
+    struct ip_endpoint endpoint;
+    int64_t until_ms; /* clock_mono_ms */
+};
+
 struct identity_pem {
     struct buf chain, key;
 };
@@ -38,7 +50,7 @@ struct identity_pem {
 struct supervisor {
     uv_loop_t loop;
     uv_signal_t signals[3];
-    uv_timer_t drain;
+    uv_timer_t drain, retry;
     const struct supervisor_options *options;
     char state[1024];
     struct node_settings node;
@@ -48,7 +60,14 @@ struct supervisor {
     uint32_t receivers;
     struct listener listeners[SUPERVISOR_LISTENERS_MAX];
     size_t listener_count;
-    bool bindings_known, announced, stopping;
+    struct wanted wanted[SUPERVISOR_LISTENERS_MAX];
+    size_t wanted_count;
+    struct let_go let_go[SUPERVISOR_LET_GO_MAX];
+    size_t let_go_next;
+    bool bindings_known;
+    bool serving; /* all roles were up once: the sockets are open */
+    bool stopping;
+    bool killed; /* something did not end by itself while stopping */
     struct identity_pem identities[SUPERVISOR_IDENTITIES_MAX];
     size_t identity_count;
     char ticket_keys[TLS_TICKET_KEYS * TLS_TICKET_KEY_LEN];
@@ -57,21 +76,34 @@ struct supervisor {
 
 /* ---- children.c ---- */
 enum err_code children_start(struct supervisor *s, struct err *err);
-/* Asks all receive processes to drain; when they are gone, ends the others. */
+/* Asks all receive processes to drain; when they are gone, the others. Each of the two has its own time. */
 void children_stop(struct supervisor *s);
+/*
+ * That time is over: kills what was asked and has not ended, and sets s->killed. Others that were not asked yet are
+ * asked when the receive processes are gone.
+ */
+void children_drain_over(struct supervisor *s);
 bool children_all_ready(const struct supervisor *s);
 /* Sends a control message to every running child of the kind (ROLE_KINDS: to all). */
 void children_tell(struct supervisor *s, enum role_kind kind, uint16_t type, struct span body);
 
 /* ---- listeners.c ---- */
-/* Makes the set of listening sockets equal to the endpoints, and tells the receive processes. */
+/*
+ * From now on these endpoints are wanted: closes what is not among them and, when the supervisor is serving, opens
+ * what is missing; the receive processes are told of both.
+ */
 void listeners_set(struct supervisor *s, const struct ip_endpoint *endpoints, size_t count);
+/* Tries to open what is wanted and not open; what fails is tried again every few seconds. */
+void listeners_open_missing(struct supervisor *s);
 /* Hands all sockets to a receive process that has just started. */
 void listeners_hand_over(struct supervisor *s, struct child *receive);
 void listeners_close(struct supervisor *s);
 
 /* ---- keys.c ---- */
-/* Reads each NAME.crt with its NAME.key in certs/; keeps the old set when the new one is unreadable. */
+/*
+ * Reads each NAME.crt with its NAME.key in certs/ and checks that it can be used. The error names the file of the
+ * first pair that cannot; the old set stays whole then.
+ */
 enum err_code keys_load(struct supervisor *s, struct err *err);
 enum err_code keys_make_tickets(struct supervisor *s, struct err *err);
 void keys_hand_over(struct supervisor *s, struct child *c);

@@ -2,8 +2,10 @@
  * keys.c: certificates, private keys and ticket keys. Only the supervisor reads them from disk; the processes that
  * need them get them over their control links.
  *
- * Invariants: a set of certificates is replaced whole or not at all; PEM of private keys is wiped when replaced.
- * A file is at most PEM_MAX bytes, so that a certificate with its key always fits in one frame.
+ * Invariants: a set of certificates is replaced whole or not at all, and only by one in which each certificate can
+ * be read and fits its key: whoever gets the set can use all of it, so no reload takes TLS away unnoticed. PEM of
+ * private keys is wiped when replaced. A file is at most PEM_MAX bytes, so that a certificate with its key always
+ * fits in one frame.
  */
 #include "role/supervisor/internal.h"
 
@@ -62,6 +64,37 @@ static enum err_code read_pair(const char *folder, const char *name, struct iden
     return read_file(path, &ret->key, err);
 }
 
+/* The processes that get a pair can only leave out what they cannot use; so it is tried here first. */
+static enum err_code check_pair(const char *folder, const char *name, const struct identity_pem *id,
+                                struct err *err)
+{
+    struct tls_identity *loaded = NULL;
+    struct err why = {0};
+    enum err_code code = tls_identity_load(buf_span(&id->chain), buf_span(&id->key), &loaded, &why);
+    tls_identity_free(loaded);
+    return code ? err_set(err, code, "the certificate %s with its key %.*s.key cannot be used: %s (folder %s)",
+                          name, (int)strlen(name) - 4, name, why.text, folder)
+                : ERR_NONE;
+}
+
+/* What was read before a failure is wiped. */
+static enum err_code read_set(const char *folder, struct dirent *const *entries, size_t count,
+                              struct identity_pem *ret, struct err *err)
+{
+    enum err_code code = ERR_NONE;
+    if (count > SUPERVISOR_IDENTITIES_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d certificates in %s", SUPERVISOR_IDENTITIES_MAX, folder);
+    memset(ret, 0, count * sizeof *ret);
+    for (size_t i = 0; !code && i < count; i++) {
+        code = read_pair(folder, entries[i]->d_name, &ret[i], err);
+        if (!code)
+            code = check_pair(folder, entries[i]->d_name, &ret[i], err);
+    }
+    if (code)
+        wipe_set(ret, count);
+    return code;
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
@@ -82,25 +115,16 @@ enum err_code keys_load(struct supervisor *s, struct err *err)
     int n = scandir(folder, &entries, is_certificate, by_name);
     if (n < 0)
         return err_errno(err, errno, "cannot read the folder %s", folder);
-    size_t count = 0;
-    for (int i = 0; i < n; i++) {
-        struct err why = {0};
-        memset(&fresh[count], 0, sizeof fresh[count]);
-        if (count == SUPERVISOR_IDENTITIES_MAX) {
-            log_text(LOG_ERROR, "certificate-unusable", "more than %d certificates: %s is left out",
-                     SUPERVISOR_IDENTITIES_MAX, entries[i]->d_name);
-        } else if (read_pair(folder, entries[i]->d_name, &fresh[count], &why)) {
-            log_text(LOG_ERROR, "certificate-unusable", "%s: %s", entries[i]->d_name, why.text);
-            wipe_set(&fresh[count], 1);
-        } else {
-            count++;
-        }
+    size_t count = (size_t)n;
+    enum err_code code = read_set(folder, entries, count, fresh, err);
+    for (size_t i = 0; i < count; i++)
         free(entries[i]);
-    }
     free(entries);
+    if (code)
+        return code;
     if (count == 0)
-        log_text(LOG_WARNING, "no-certificate",
-                 "no usable certificate in %s: STARTTLS and implicit TLS are not offered", folder);
+        log_text(LOG_WARNING, "no-certificate", "no certificate in %s: STARTTLS and implicit TLS are not offered",
+                 folder);
     wipe_set(s->identities, s->identity_count);
     memcpy(s->identities, fresh, count * sizeof *fresh);
     s->identity_count = count;

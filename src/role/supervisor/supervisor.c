@@ -1,7 +1,8 @@
 /*
  * supervisor.c: from start to end: lock the state, read keys, start the roles, open the sockets that the policy
- * asks for, say "ready", pass signals on, and stop in order: receive processes drain first, so that whatever they
- * accepted is stored; then the rest.
+ * asks for when every role is up (before that a client could only be told to come back later), say "ready", pass
+ * signals on, and stop in order: receive processes drain first, so that whatever they accepted is stored; then the
+ * rest.
  *
  * SIGTERM, SIGINT: stop. SIGHUP: read certificates again and tell the roles to reload.
  */
@@ -20,19 +21,36 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 25000 };
+static void announce(const struct supervisor *s)
+{
+    bool all = s->listener_count == s->wanted_count;
+    char addresses[64];
+    if (all)
+        snprintf(addresses, sizeof addresses, "%zu listening addresses", s->listener_count);
+    else
+        snprintf(addresses, sizeof addresses, "%zu of %zu listening addresses", s->listener_count, s->wanted_count);
+    sd_notify(0, "READY=1");
+    log_text(all ? LOG_NOTICE : LOG_WARNING, "ready", "%s, %u receive processes", addresses, s->receivers);
+    /* Behind the log where both go to one file; that fails on terminals and pipes, where it is not needed. */
+    IGNORE_RESULT(lseek(STDOUT_FILENO, 0, SEEK_END));
+    printf("ready%s%s\n", all ? "" : ": ", all ? "" : addresses);
+    fflush(stdout);
+}
 
 void supervisor_check_ready(struct supervisor *s)
 {
-    if (s->announced || !s->bindings_known || !children_all_ready(s))
+    if (s->serving || s->stopping || !s->bindings_known || !children_all_ready(s))
         return;
-    s->announced = true;
-    sd_notify(0, "READY=1");
-    log_text(LOG_NOTICE, "ready", "%zu listening addresses, %u receive processes", s->listener_count, s->receivers);
-    /* Behind the log where both go to one file; that fails on terminals and pipes, where it is not needed. */
-    IGNORE_RESULT(lseek(STDOUT_FILENO, 0, SEEK_END));
-    printf("ready\n");
-    fflush(stdout);
+    s->serving = true;
+    listeners_open_missing(s);
+    if (s->wanted_count && s->listener_count == 0) {
+        log_text(LOG_ERROR, "listen-failed",
+                 "none of the %zu addresses that the receive connectors name can be listened on", s->wanted_count);
+        s->exit_status = EXIT_FAILURE;
+        raise(SIGTERM);
+        return;
+    }
+    announce(s);
 }
 
 void supervisor_on_bindings(struct supervisor *s, struct span body)
@@ -49,14 +67,9 @@ void supervisor_on_bindings(struct supervisor *s, struct span body)
         log_text(LOG_ERROR, "bad-frame", "manage sent a malformed list of bindings");
         return;
     }
-    listeners_set(s, endpoints, count);
-    if (!s->bindings_known && count && s->listener_count == 0) {
-        log_text(LOG_ERROR, "listen-failed",
-                 "none of the %u addresses that the receive connectors name can be listened on", count);
-        s->exit_status = EXIT_FAILURE;
-        raise(SIGTERM);
+    if (s->stopping)
         return;
-    }
+    listeners_set(s, endpoints, count);
     s->bindings_known = true;
     supervisor_check_ready(s);
 }
@@ -64,14 +77,6 @@ void supervisor_on_bindings(struct supervisor *s, struct span body)
 void supervisor_children_gone(struct supervisor *s)
 {
     uv_stop(&s->loop);
-}
-
-static void on_drain_over(uv_timer_t *t)
-{
-    struct supervisor *s = t->data;
-    for (size_t i = 0; i < s->child_count; i++)
-        if (s->children[i].running)
-            uv_process_kill(&s->children[i].process, SIGKILL);
 }
 
 static void stop(struct supervisor *s)
@@ -82,7 +87,6 @@ static void stop(struct supervisor *s)
     sd_notify(0, "STOPPING=1");
     log_text(LOG_NOTICE, "stopping", "no new sessions; those under way are finished");
     listeners_close(s);
-    uv_timer_start(&s->drain, on_drain_over, DRAIN_MS, 0);
     children_stop(s);
 }
 
@@ -93,7 +97,7 @@ void supervisor_put_node(const struct supervisor *s, struct buf *out)
     put_bytes(out, span_of(s->node.nameservers));
 }
 
-/* All or nothing: what cannot be read leaves everything as it was. */
+/* All or nothing: what cannot be read or used leaves everything as it was. */
 static void reload(struct supervisor *s)
 {
     struct node_settings node;
@@ -148,7 +152,8 @@ static enum err_code start(struct supervisor *s, struct err *err)
         uv_signal_start(&s->signals[i], on_signal, numbers[i]);
     }
     uv_timer_init(&s->loop, &s->drain);
-    s->drain.data = s;
+    uv_timer_init(&s->loop, &s->retry);
+    s->drain.data = s->retry.data = s;
     return children_start(s, err);
 }
 
@@ -176,7 +181,8 @@ int supervisor_serve(const struct supervisor_options *options)
     }
     snprintf(s.state, sizeof s.state, "%s", path);
     free(path);
-    if (state_load(s.state, &s.node, &err) || state_lock(s.state, &lock, &err)) {
+    if (state_load(s.state, &s.node, &err) || state_lock(s.state, &lock, &err) ||
+        state_check_complete(s.state, &err)) {
         fprintf(stderr, "mailreeve serve: %s\n", err.text);
         return EXIT_FAILURE;
     }
@@ -189,6 +195,7 @@ int supervisor_serve(const struct supervisor_options *options)
     uv_run(&s.loop, UV_RUN_DEFAULT);
     keys_wipe(&s);
     close(lock);
-    log_text(LOG_NOTICE, "stopped", "orderly");
+    log_text(s.killed ? LOG_WARNING : LOG_NOTICE, "stopped", "%s",
+             s.killed ? "after processes that did not end were killed" : "orderly");
     return s.exit_status;
 }

@@ -111,7 +111,7 @@ class Server:
             wait_for("all processes to be gone", lambda: not any(os.path.exists("/proc/%d" % p) for p in pids[1:]))
         return pids
 
-    def stop(self, timeout=40):
+    def stop(self, timeout=60):
         """SIGTERM; the exit status."""
         if not self.proc:
             return 0

@@ -1,0 +1,1 @@
+Get-Thing | ? {$_.NAma -match '^[a-WWWWWWWWc\d]+(x|y){486}++++++++++++++++++++++++++++++++++++$' -xor !$_.Enabmed}
