@@ -32,6 +32,12 @@ struct waiting {
     bool shown; /* joined with what is in hand */
 };
 
+/* Where a message in hand is. */
+struct in_hand {
+    uint64_t id;
+    const struct destination *destination;
+};
+
 struct view {
     uv_work_t work;
     struct transport *transport;
@@ -43,7 +49,9 @@ struct view {
     enum err_code code;
     struct err err;
     struct queue_page page; /* MESSAGES */
-    void *tree;             /* QUEUES: of struct waiting, by name */
+    struct in_hand *held;   /* MESSAGES: by id */
+    size_t held_count;
+    void *tree; /* QUEUES: of struct waiting, by name */
     struct buf answer;
     uint32_t count;
     uint64_t next;
@@ -246,6 +254,26 @@ static void show_queues(struct view *v)
     tdestroy(v->tree, keep);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    const struct in_hand *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Sorted once a page, so that a page over many messages in hand does not look through all of them for each. */
+static void find_held(struct view *v)
+{
+    size_t n = 0;
+    for (const struct mail *m = v->transport->mails; m; m = m->next)
+        n += m->recipients[0].destination != NULL;
+    v->held = ARENA_ARRAY(&v->arena, n, struct in_hand);
+    for (const struct mail *m = v->transport->mails; v->held && m; m = m->next)
+        if (m->recipients[0].destination)
+            v->held[v->held_count++] = (struct in_hand){m->envelope.id, m->recipients[0].destination};
+    if (v->held_count)
+        qsort(v->held, v->held_count, sizeof *v->held, compare_ids);
+}
+
 /* The queue of a message: that of its first recipient that waits. */
 static struct span queue_of(const struct view *v, const struct queue_message *m, const struct queue_recipient **ret)
 {
@@ -255,10 +283,11 @@ static struct span queue_of(const struct view *v, const struct queue_message *m,
             *ret = &m->recipients[i];
             break;
         }
-    if (*ret && (*ret)->leased)
-        for (const struct mail *held = v->transport->mails; held; held = held->next)
-            if (held->envelope.id == m->id && held->recipients[0].destination)
-                return destination_name(held->recipients[0].destination);
+    const struct in_hand key = {.id = m->id}, *held = NULL;
+    if (*ret && (*ret)->leased && v->held_count)
+        held = bsearch(&key, v->held, v->held_count, sizeof key, compare_ids);
+    if (held)
+        return destination_name(held->destination);
     return *ret && (*ret)->queue_name.len ? (*ret)->queue_name : SPAN("submission");
 }
 
@@ -315,6 +344,7 @@ static struct record *message_record(struct view *v, const struct queue_message 
 static void show_messages(struct view *v)
 {
     size_t i = 0;
+    find_held(v);
     for (; i < v->page.count && add(v, message_record(v, &v->page.messages[i])); i++)
         v->next = v->page.messages[i].id;
     if (i == v->page.count && !v->page.more)
