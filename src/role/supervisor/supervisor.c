@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -130,11 +131,28 @@ static void on_signal(uv_signal_t *h, int number)
         stop(s);
 }
 
+/*
+ * A connection is a descriptor, and the usual soft limit (1024) is meant for programs that use select(). The roles
+ * inherit ours.
+ */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_text(LOG_WARNING, "descriptor-limit", "it stays %llu a process: %s", (unsigned long long)before,
+                 strerror(errno));
+}
+
 static enum err_code start(struct supervisor *s, struct err *err)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     bool fallback;
     enum err_code code;
+    raise_descriptor_limit();
     if ((code = sandbox_find_user(&s->user, &fallback, err)) || (code = keys_load(s, err)) ||
         (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)))
         return code;
