@@ -73,6 +73,15 @@ def test_log_lines_are_key_value(hub):
     assert "session=" in hub.log_text()
 
 
+def test_the_log_leads_from_the_session_to_the_mailbox(hub, marker):
+    with hub.login("alice@example.com", "Secret-marker-7%x") as c:
+        c.send_mail("alice@example.com", "bob@example.com", message(marker, "alice@example.com", "bob@example.com"))
+    hub.wait_mail("bob@example.com", marker)
+    session = re.findall(r"event=auth session=(\w+) user=alice@example.com", hub.log_text())[-1]
+    stored = wait_logged(hub, r"event=message session=%s outcome=stored message=(\d+)" % session)
+    wait_logged(hub, r"role=queue event=delivered message=%s .*recipient=bob@example.com" % stored.group(1))
+
+
 def test_sighup_reloads_certificates(hub):
     before = ssl.get_server_certificate(("127.0.0.1", hub.submissions))
     self_signed(hub.state + "/certs/" + hub.host, hub.host)

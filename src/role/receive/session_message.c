@@ -22,6 +22,19 @@ static void on_content_ready(void *context)
     session_settle(context);
 }
 
+/* Joins the session to the message, whose lines in the queue's log have its number. */
+static void log_stored(const struct session *s, enum content_outcome outcome, uint64_t internal_id)
+{
+    static const char *const outcomes[] = {
+        [CONTENT_STORED] = "stored", [CONTENT_REFUSED] = "refused", [CONTENT_UNKNOWN] = "unknown"};
+    struct log_line l = log_begin(outcome == CONTENT_STORED ? LOG_INFO : LOG_WARNING, "message");
+    log_id(&l, "session", s->id);
+    log_str(&l, "outcome", outcomes[outcome]);
+    log_int(&l, "message", (int64_t)internal_id);
+    log_span(&l, "message-id", s->intake_result.message_id);
+    log_end(&l);
+}
+
 /* Replies as the reference has them: 250 2.6.0 <message-id> [InternalId=n] Queued mail for delivery. */
 static void on_content_stored(void *context, enum content_outcome outcome, uint64_t internal_id, struct span text)
 {
@@ -37,6 +50,7 @@ static void on_content_stored(void *context, enum content_outcome outcome, uint6
                                  .reply = {452, SPAN("4.3.1"), arena_dup(&s->transaction, text)}};
     else
         a = (struct smtp_answer){.verdict = SMTP_ANSWER_UNAVAILABLE};
+    log_stored(s, outcome, internal_id);
     session_message_abort(s);
     session_reply(s, &a);
     session_settle(s);
