@@ -5,6 +5,7 @@
 #include "directory/directory_check.h"
 #include "role/common/job.h"
 #include "role/common/messages.h"
+#include "role/common/submission.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +39,16 @@ static void try_report(struct span body, struct arena *a, struct buf *b)
     ASSERT(span_eq(buf_span(b), body));
 }
 
+static void try_submission(struct span body, struct arena *a, struct buf *b)
+{
+    struct submission s;
+    if (!submission_get(body, a, &s))
+        return;
+    buf_clear(b);
+    submission_put(b, &s);
+    ASSERT(span_eq(buf_span(b), body));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span body = span_make(data, size);
@@ -58,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     try_job(body, &a, &b);
     try_report(body, &a, &b);
+    try_submission(body, &a, &b);
     buf_done(&b);
     arena_clear(&a);
     return 0;
