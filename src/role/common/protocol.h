@@ -59,8 +59,9 @@ enum message_type {
                           err_code: not begun), the report (job.h) */
 
     /* manage -> queue, on the link that serves nothing else: questions */
-    QUEUE_LIST = 500, /* u8 enum queue_list_what, u64 after, u32 limit -> u8 outcome (enum err_code), u64 next (0:
-                         the end), u32 count, count * record (base/value_codec.h) */
+    QUEUE_LIST =
+        500, /* u8 enum queue_list_what, u64 after (0: from the start; then the last answer's next), u32 limit -> u8
+                outcome (enum err_code), u64 next (0: the end), u32 count, count * record (base/value_codec.h) */
     /*
      * manage -> directory, likewise. Each is answered at once with u8 outcome (enum err_code) and str text of the
      * error (empty with ERR_NONE); what the arrow names follows with ERR_NONE only. Records as in

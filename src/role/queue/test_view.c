@@ -237,12 +237,41 @@ static void check_malformed(void **state)
     bench_finish(b, 0);
 }
 
+/* However many next hops there are, each queue stands on one page. */
+static void pages_of_queues(void **state)
+{
+    enum { QUEUES = 7, LIMIT = 3 };
+    struct bench *b = *state;
+    char to[64], want[64];
+    size_t shown = 0;
+    for (size_t i = 0; i < QUEUES; i++) {
+        snprintf(to, sizeof to, "a@d%zu.other.test", i);
+        BENCH_SEND(b, "bob@example.com", to);
+    }
+    BENCH_UNTIL(b, b->job_count == QUEUES);
+    b->list_next = 0;
+    do {
+        bench_list(b, QUEUE_LIST_QUEUES, b->list_next, LIMIT);
+        assert_int_equal(b->list_code, ERR_NONE);
+        assert_int_equal(b->record_count, QUEUES - shown < LIMIT ? QUEUES - shown : LIMIT);
+        for (size_t i = 0; i < b->record_count; i++) {
+            snprintf(want, sizeof want, "mail\\mx:d%zu.other.test", shown++);
+            CHECK_TEXT("in the order of their names", bench_property(b, i, "Identity"), want);
+        }
+    } while (b->list_next);
+    assert_int_equal(shown, QUEUES);
+    for (size_t i = 0; i < QUEUES; i++)
+        bench_deliver(b);
+    bench_finish(b, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(message, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(queues, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(pages, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(pages_of_queues, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(huge_message, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(check_malformed, bench_setup, bench_teardown),
     };

@@ -37,6 +37,7 @@ struct view {
     void *tree; /* QUEUES: of struct waiting, by name */
     struct buf answer;
     uint32_t count;
+    uint64_t seen; /* QUEUES: those before this one, on whatever page */
     uint64_t next;
 };
 

@@ -85,6 +85,8 @@ static struct span hop_of(struct span name)
 
 static void add_queue(struct view *v, const struct destination_facts *f, const struct waiting *w)
 {
+    if (v->seen++ < v->after || v->next)
+        return; /* on the pages before, or behind this one */
     struct span name = f ? f->name : w->name;
     int64_t now = clock_wall_ms();
     uint64_t stored = w ? w->messages : 0, held = f ? f->waiting : 0;
@@ -112,8 +114,10 @@ static void add_queue(struct view *v, const struct destination_facts *f, const s
                   value_int(f && f->failures ? f->failures
                             : w              ? w->attempts
                                              : 0));
-    if (!ok || !add(v, r))
-        v->code = err_set(&v->err, ERR_LIMIT, "there are more queues than one answer holds");
+    if (!ok)
+        v->code = err_set(&v->err, ERR_NO_MEMORY, "out of memory");
+    else if (v->count == v->limit || !add(v, r))
+        v->next = v->after + v->count;
 }
 
 static void on_destination(void *context, const struct destination_facts *f)
