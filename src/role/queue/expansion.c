@@ -94,7 +94,7 @@ static void add_members(struct expansion *e, struct change *c, struct address_se
     struct queue_recipient *list = ARENA_ARRAY(&c->arena, total, struct queue_recipient);
     size_t n = 0;
     ASSERT(list);
-    e->claimed = c->transport->held < TRANSPORT_HELD_MAX;
+    e->claimed = transport_may_hold(c->transport);
     for (struct group *g = e->groups; g; g = g->next) {
         struct queue_op *op = change_op(c, QUEUE_OP_EXPAND);
         op->message = e->mail->envelope.id;

@@ -12,6 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool transport_may_hold(const struct transport *t)
+{
+    struct policy_ref *policy = policy_ref_current();
+    bool known = policy != NULL;
+    policy_ref_drop(policy);
+    return known && t->held < TRANSPORT_HELD_MAX;
+}
+
 static bool copy(struct arena *arena, struct span *text)
 {
     *text = arena_dup(arena, *text);
@@ -64,7 +72,7 @@ struct mail *mail_new(struct transport *t, const struct queue_message *from, str
 void mail_enqueue(struct mail *m, struct change *c)
 {
     struct queue_op *op = change_op(c, QUEUE_OP_ENQUEUE);
-    m->claimed = m->transport->held < TRANSPORT_HELD_MAX;
+    m->claimed = transport_may_hold(m->transport);
     m->envelope.body = span_make(m->body, m->body_len);
     op->enqueue = &m->envelope;
     op->lease_until_ms = m->claimed ? clock_wall_ms() + TRANSPORT_LEASE_MS : 0;

@@ -191,9 +191,24 @@ static void frames_behind_the_drain(void **state)
     assert_int_equal(counts.messages, b->stored_count);
 }
 
+/* A process started anew may be handed mail before it is handed the policy. */
+static void mail_before_policy(void **state)
+{
+    struct bench *b = *state;
+    bench_kill(b);
+    bench_start_bare(b);
+    BENCH_SEND(b, "bob@example.com", "a@far.test");
+    assert_false(b->ready);
+    bench_policy(b, NULL, NULL);
+    BENCH_UNTIL(b, b->ready);
+    CHECK_TEXT("sent on", bench_recipients(b, bench_deliver(b)), "a@far.test");
+    bench_finish(b, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(mail_before_policy, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(deliver_lost, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(killed, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(killed_after_expansion, bench_setup, bench_teardown),

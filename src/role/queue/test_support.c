@@ -204,13 +204,18 @@ static void send_config(struct bench *b)
     buf_done(&out);
 }
 
-void bench_start(struct bench *b)
+void bench_start_bare(struct bench *b)
 {
     b->ready = false;
     open_end(b, BENCH_CONTROL, fork_role(b));
     send_config(b);
     for (enum bench_end end = BENCH_MANAGE; end < BENCH_ENDS; end++)
         bench_join(b, end);
+}
+
+void bench_start(struct bench *b)
+{
+    bench_start_bare(b);
     bench_policy(b, NULL, NULL);
     BENCH_UNTIL(b, b->ready);
 }

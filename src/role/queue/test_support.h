@@ -111,6 +111,8 @@ void bench_turn(struct bench *b, const char *what);
 
 /* (Re)starts the role with all links and the policy; returns when it serves. */
 void bench_start(struct bench *b);
+/* The same without the policy: it does not serve yet. */
+void bench_start_bare(struct bench *b);
 /* kill -9 and all links lost; what lies in the store stays. */
 void bench_kill(struct bench *b);
 /* Asks it to end; waits for that: it must end with 0. */

@@ -58,6 +58,8 @@ struct transport {
     bool draining;      /* nothing new is begun */
 };
 
+/* There is room in hand, and a policy to route by: the first may come after the first message to store. */
+bool transport_may_hold(const struct transport *t);
 /* Something came to its end: while draining, perhaps the last. */
 void transport_settled(struct transport *t);
 
