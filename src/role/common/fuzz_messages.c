@@ -3,6 +3,7 @@
  * The first octet says whether a job came with a descriptor; it is no part of the job.
  */
 #include "directory/directory_check.h"
+#include "role/common/event.h"
 #include "role/common/job.h"
 #include "role/common/messages.h"
 #include "role/common/submission.h"
@@ -49,6 +50,17 @@ static void try_submission(struct span body, struct arena *a, struct buf *b)
     ASSERT(span_eq(buf_span(b), body));
 }
 
+static void try_events(struct span body, struct buf *b)
+{
+    struct cursor c = cursor_of(body);
+    struct event e;
+    buf_clear(b);
+    while (c.rest.len && event_get(&c, &e))
+        event_put(b, &e);
+    ASSERT(span_eq(buf_span(b), span_head(body, b->len)));
+    ASSERT(!cursor_done(&c) || b->len == body.len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span body = span_make(data, size);
@@ -70,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_job(body, &a, &b);
     try_report(body, &a, &b);
     try_submission(body, &a, &b);
+    try_events(body, &b);
     buf_done(&b);
     arena_clear(&a);
     return 0;

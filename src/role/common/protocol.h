@@ -42,6 +42,9 @@ enum message_type {
     /* manage -> receive, queue */
     POLICY_SNAPSHOT = 100, /* u64 version; 1 descriptor, a sealed memory file with a policy block */
 
+    /* receive, queue, deliver -> manage */
+    EVENTS = 150, /* events (event.h), one behind the other: lossy */
+
     /* receive, queue -> directory: questions */
     DIRECTORY_RESOLVE = 200, /* str address -> struct resolution (messages.h), a large body */
     DIRECTORY_CHECK,         /* str user, str password -> struct identity (messages.h) */

@@ -1,13 +1,15 @@
 /*
  * manage.c: the manage role: the policy, and the shells that change it.
  *
- * It takes: statements over control.sock (role/common/console.h), CONTROL_RELOAD from the supervisor. It asks
+ * It takes: statements over control.sock (role/common/console.h), CONTROL_RELOAD from the supervisor, EVENTS from
+ * the roles that talk to the network. It asks
  * directory (OBJECTS_*) and queue (QUEUE_LIST), blocking, and sends POLICY_SNAPSHOT to receive and queue and
  * CONTROL_BINDINGS to the supervisor.
  */
 #include "role/common/roles.h"
 #include "role/common/state.h"
 #include "role/manage/console_server.h"
+#include "role/manage/events.h"
 #include "role/manage/guard.h"
 #include "role/manage/publish.h"
 #include "role/manage/queue_remote.h"
@@ -54,7 +56,10 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
     (void)role;
     (void)index;
     (void)link;
-    role_bad_frame(peer, f, "not expected by manage");
+    if (f->type == EVENTS && (peer == ROLE_RECEIVE || peer == ROLE_QUEUE || peer == ROLE_DELIVER))
+        events_take(peer, f);
+    else
+        role_bad_frame(peer, f, "not expected by manage");
 }
 
 static void on_link(struct role *role, enum role_kind peer, uint32_t index, struct link *link)

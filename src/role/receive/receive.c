@@ -7,6 +7,7 @@
  */
 #include "role/receive/receive.h"
 
+#include "role/common/event_sender.h"
 #include "role/common/identity_set.h"
 #include "role/common/policy_ref.h"
 #include "role/common/roles.h"
@@ -22,6 +23,12 @@ static struct {
     bool ready, draining;
 } receive;
 
+static void finish(struct role *role)
+{
+    event_sender_flush();
+    role_exit(role, EXIT_SUCCESS);
+}
+
 void receive_session_opened(void)
 {
     receive.sessions++;
@@ -31,7 +38,7 @@ void receive_session_closed(struct role *role)
 {
     receive.sessions--;
     if (receive.draining && receive.sessions == 0)
-        role_exit(role, EXIT_SUCCESS);
+        finish(role);
 }
 
 static void on_policy(struct role *role, struct frame *f)
@@ -84,13 +91,13 @@ static void on_drain(struct role *role)
     listeners_close_all();
     sessions_drain();
     if (receive.sessions == 0)
-        role_exit(role, EXIT_SUCCESS);
+        finish(role);
 }
 
 static enum err_code start(struct role *role, struct err *err)
 {
-    (void)role;
     (void)err;
+    event_sender_init(role);
     return ERR_NONE; /* it serves when the first policy has come */
 }
 

@@ -1,0 +1,38 @@
+/* events.c: batches apart, each event to its sink. Events that a sender had to drop are said in the log. */
+#include "role/manage/events.h"
+
+#include "runtime/log.h"
+
+static struct {
+    event_sink_fn *take;
+    void *context;
+} sinks[EVENT_KINDS];
+
+void events_subscribe(enum event_kind kind, event_sink_fn *sink, void *context)
+{
+    sinks[kind].take = sink;
+    sinks[kind].context = context;
+}
+
+static void say_lost(enum role_kind peer, struct span count)
+{
+    struct log_line l = log_begin(LOG_WARNING, "events-lost");
+    log_str(&l, "from", role_name(peer));
+    log_span(&l, "count", count);
+    log_str(&l, "text", "rows of protocol logs, denials or uses of grants are missing; no mail is");
+    log_end(&l);
+}
+
+void events_take(enum role_kind peer, const struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    struct event e;
+    while (c.rest.len && event_get(&c, &e)) {
+        if (e.kind == EVENT_LOST)
+            say_lost(peer, e.field[LOST_COUNT]);
+        if (sinks[e.kind].take)
+            sinks[e.kind].take(sinks[e.kind].context, &e);
+    }
+    if (!cursor_done(&c))
+        role_bad_frame(peer, f, "not a list of events");
+}
