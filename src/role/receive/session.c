@@ -56,12 +56,6 @@ void session_unref(struct session *s)
     uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
 
-struct smtp_answer session_refusal(const struct decision *d)
-{
-    return (struct smtp_answer){.verdict = SMTP_ANSWER_REFUSE,
-                                .reply = {d->code, span_of(d->enhanced), span_of(d->text)}};
-}
-
 void session_reply(struct session *s, const struct smtp_answer *answer)
 {
     s->answer = *answer;
@@ -220,9 +214,8 @@ static size_t on_input(void *context, struct span bytes)
  * 3207 4.2). */
 static void forget_user(struct session *s)
 {
-    struct session_facts facts = {.external_authoritative = s->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE};
-    s->token = token_build(&facts);
-    s->identity = (struct directory_identity){0};
+    gate_begin(&s->gate, s->policy, s->connector, 0);
+    s->user = (struct span){0};
 }
 
 static void log_start(const struct session *s)
@@ -306,7 +299,7 @@ static bool choose_connector(struct session *s)
         return false;
     }
     session_profile(s, clock_wall_ms());
-    if (s->profile.tls_active && !s->tls) {
+    if (!gate_can_greet(s->connector, s->tls)) {
         log_text(LOG_ERROR, "no-certificate", "implicit TLS without a certificate: the connection of %s is closed",
                  s->remote_text);
         return false;

@@ -1,8 +1,8 @@
 /*
  * session_auth.c: AUTH: the mechanism's exchange here (sasl), the password's check in the directory process.
  *
- * Invariants: the exchange is freed, and so wiped, when it ends in whatever way. The session's identity is that of
- * its token: a user whose connector gives no Submit is told that it cannot log on here, since it could do nothing,
+ * Invariants: the exchange is freed, and so wiped, when it ends in whatever way. The session's user is that of
+ * its gate: a user whose connector gives no Submit is told that it cannot log on here, since it could do nothing,
  * and leaves no trace in the session.
  */
 #include "role/receive/session_internal.h"
@@ -30,21 +30,17 @@ static void log_auth(const struct session *s, const char *event, struct span use
 
 static void logged_on(struct session *s, const struct directory_identity *identity)
 {
-    struct session_facts facts = {.user = identity->guid,
-                                  .groups = identity->groups,
-                                  .group_count = identity->group_count,
-                                  .external_authoritative = s->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE};
-    struct token token = token_build(&facts);
-    struct decision d = decide_submit_at_auth(s->policy, s->connector, &token);
-    struct smtp_answer answer = {.verdict = SMTP_ANSWER_OK};
-    if (d.verdict == VERDICT_ALLOW) {
-        s->token = token;
-        s->identity = *identity;
-    } else {
-        answer = session_refusal(&d);
-    }
-    log_auth(s, d.verdict == VERDICT_ALLOW ? "auth" : "auth-refused", identity->primary);
-    session_reply(s, &answer);
+    struct gate_user user = {.guid = identity->guid,
+                             .addresses = identity->addresses,
+                             .address_count = identity->address_count,
+                             .groups = identity->groups,
+                             .group_count = identity->group_count};
+    struct gate_verdict v = gate_log_on(&s->gate, &user);
+    bool accepted = v.answer.verdict == SMTP_ANSWER_OK;
+    if (accepted)
+        s->user = identity->primary;
+    log_auth(s, accepted ? "auth" : "auth-refused", identity->primary);
+    session_reply(s, &v.answer);
 }
 
 static void on_checked(void *context, struct frame *f)

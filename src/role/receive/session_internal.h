@@ -1,18 +1,15 @@
 /* session_internal.h: a session's state, for the files that answer its asks. */
 #pragma once
 
-#include "policy/decide.h"
+#include "gate/gate.h"
 #include "role/common/messages.h"
 #include "role/common/policy_ref.h"
 #include "role/receive/connection.h"
 #include "role/receive/content.h"
 #include "role/receive/session.h"
 #include "sasl/sasl.h"
-#include "smtp/server/server.h"
 
-#include "mail/intake.h"
-
-enum { SESSION_ARENA_MAX = 4 << 20, SESSION_MECHANISMS = 2 };
+enum { SESSION_ARENA_MAX = 4 << 20 };
 
 struct session {
     struct session *next, *previous; /* in the list of all */
@@ -33,10 +30,9 @@ struct session {
     struct ip_endpoint local, remote;
     char remote_text[IP_TEXT_MAX];
     struct arena arena; /* identity, profile */
-    struct token token;
-    struct directory_identity identity;
+    struct gate gate;
+    struct span user; /* the address of who has logged on; empty: nobody */
     struct sasl *sasl;
-    struct span mechanisms[SESSION_MECHANISMS];
     /* the answer that a callback worked out, given when the machine's call has returned */
     bool answer_ready;
     struct smtp_answer answer;
@@ -46,7 +42,7 @@ struct session {
     bool intake_open;
     struct intake_result intake_result; /* from MESSAGE_END on */
     struct content *content;
-    unsigned rights; /* of the token, asked for once at MESSAGE_BEGIN */
+    unsigned rights; /* gate_rights, asked for once at MESSAGE_BEGIN */
 };
 
 /* Keeps the answer until the machine's call has returned (session_settle gives it). Texts must outlive that. */
@@ -55,7 +51,6 @@ void session_reply(struct session *s, const struct smtp_answer *answer);
 void session_settle(struct session *s);
 void session_ref(struct session *s);
 void session_unref(struct session *s);
-struct smtp_answer session_refusal(const struct decision *d);
 
 /* ---- session_auth.c ---- */
 void session_auth_start(struct session *s, const struct smtp_ask *ask);
@@ -74,5 +69,3 @@ void session_profile(struct session *s, int64_t wall_ms);
 /* ---- session_envelope.c ---- */
 void session_mail(struct session *s, const struct smtp_mail *mail);
 void session_rcpt(struct session *s, const struct smtp_recipient *rcpt);
-/* The address as the policy and the queue see it: <postmaster> belongs to the default domain. */
-struct span session_recipient_address(struct session *s, const struct smtp_recipient *rcpt);

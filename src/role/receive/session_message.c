@@ -97,40 +97,20 @@ static struct span build_trace(struct session *s)
     return trace;
 }
 
-/*
- * What is submitted is completed (RFC 6409, 8): what users send, and what comes from printers and web applications,
- * which do not log on but may send to anybody. Externally secured servers relay.
- */
-static bool is_submission(const struct session *s)
-{
-    return token_is_user(&s->token) ||
-           (token_is_anonymous(&s->token) && (s->rights & RIGHT_BIT(RIGHT_ACCEPT_ANY_RECIPIENT)));
-}
-
 static bool build_options(struct session *s, struct intake_options *ret)
 {
     unsigned char random[16];
     struct buf id, date;
-    bool submission = is_submission(s);
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return false;
     buf_init(&id, 512);
     buf_init(&date, 64);
     message_id_print(&id, span_make(random, sizeof random), s->profile.fqdn);
     date_print(&date, clock_wall_ms());
-    *ret = (struct intake_options){
-        .trace = build_trace(s),
-        .remove_routing = !(s->rights & RIGHT_BIT(RIGHT_ACCEPT_HEADERS_ROUTING)),
-        .remove_organization = !(s->rights & RIGHT_BIT(RIGHT_ACCEPT_HEADERS_ORGANIZATION)),
-        .remove_forest = !(s->rights & RIGHT_BIT(RIGHT_ACCEPT_HEADERS_FOREST)),
-        .remove_bcc = submission,
-        .add_message_id = true, /* the reply, the log and reports name it, so the message must bear it */
-        .add_date = submission,
-        .message_id = arena_dup(&s->transaction, buf_span(&id)),
-        .date = arena_dup(&s->transaction, buf_span(&date)),
-        .max_header = s->connector->max_header_size,
-        .max_hops = s->connector->max_hops,
-    };
+    *ret = gate_intake_options(&s->gate, s->rights);
+    ret->trace = build_trace(s);
+    ret->message_id = arena_dup(&s->transaction, buf_span(&id));
+    ret->date = arena_dup(&s->transaction, buf_span(&date));
     buf_done(&id);
     buf_done(&date);
     return ret->trace.ptr && ret->message_id.ptr && ret->date.ptr;
@@ -142,7 +122,7 @@ void session_message_begin(struct session *s)
     const struct smtp_envelope *e = smtp_server_envelope(s->smtp);
     session_message_abort(s);
     arena_reset(&s->transaction);
-    s->rights = decide_rights(s->policy, s->connector, &s->token);
+    s->rights = gate_rights(&s->gate);
     s->content = content_new(s->role, e->mail.size, &content_owner, s);
     if (!s->content || !build_options(s, &options)) {
         session_message_abort(s);
@@ -170,43 +150,6 @@ void session_message_abort(struct session *s)
     s->content = NULL;
 }
 
-static struct smtp_reply problem_reply(enum intake_problem p)
-{
-    switch (p) {
-    case INTAKE_TOO_MANY_HOPS: return SMTP_REPLY(554, "5.4.6", "Hop count exceeded - possible mail loop");
-    case INTAKE_HEADER_TOO_LARGE: return SMTP_REPLY(552, "5.3.4", "Header size exceeds fixed maximum size");
-    case INTAKE_BAD_LINE_END:
-        return SMTP_REPLY(550, "5.6.0", "Message refused: its header has a bare CR, a bare LF or a NUL");
-    case INTAKE_OK:
-    case INTAKE_NO_MEMORY:
-    case INTAKE_PROBLEM_MAX: break;
-    }
-    return SMTP_REPLY(452, "4.3.1", "Insufficient system resources");
-}
-
-/* Who From and Sender name must be somebody that this session may send as. */
-static bool check_authors(struct session *s, const struct intake_result *r, struct smtp_answer *ret)
-{
-    struct owned_addresses owned = {.addresses = s->identity.addresses, .count = s->identity.address_count};
-    bool anyone = (s->rights & RIGHT_BIT(RIGHT_ACCEPT_ANY_SENDER)) &&
-                  (s->rights & RIGHT_BIT(RIGHT_ACCEPT_AUTHORITATIVE_DOMAIN_SENDER));
-    if (!anyone && !r->authors_complete) { /* a header that cannot be read to the end may hide an author */
-        ret->reply = SMTP_REPLY(550, "5.7.1", "Client does not have permissions to send as this sender");
-        return false;
-    }
-    for (size_t i = 0; i <= r->from_count; i++) {
-        struct span author = i < r->from_count ? r->from[i] : r->sender;
-        if (!author.len)
-            continue;
-        struct decision d = decide_header_sender(s->policy, s->connector, &s->token, author, owned);
-        if (d.verdict != VERDICT_ALLOW) {
-            *ret = session_refusal(&d);
-            return false;
-        }
-    }
-    return true;
-}
-
 static void put_envelope(struct buf *b, struct session *s, const struct intake_result *r)
 {
     const struct smtp_envelope *e = smtp_server_envelope(s->smtp);
@@ -214,7 +157,8 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
         ARENA_ARRAY(&s->transaction, e->recipient_count, struct submission_recipient);
     size_t n = 0;
     for (const struct smtp_recipient *p = e->recipients; list && p; p = p->next)
-        list[n++] = (struct submission_recipient){session_recipient_address(s, p), p->orcpt, p->notify};
+        list[n++] = (struct submission_recipient){gate_recipient_address(s->policy, &p->address, &s->transaction),
+                                                  p->orcpt, p->notify};
     struct submission submission = {.message_id = r->message_id,
                                     .subject = r->subject,
                                     .sender = e->mail.address.text,
@@ -224,10 +168,10 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
                                     .ret = e->mail.ret,
                                     .smtp_utf8 = e->mail.smtp_utf8,
                                     .eight_bit = r->eight_bit_body || r->eight_bit_header,
-                                    .internal = token_is_user(&s->token),
+                                    .internal = token_is_user(&s->gate.token),
                                     .connector = policy_text(s->policy, s->connector->name),
                                     .remote_ip = span_of(s->remote_text),
-                                    .user = s->identity.primary,
+                                    .user = s->user,
                                     .recipients = list,
                                     .recipient_count = n};
     if (list)
@@ -239,16 +183,11 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
 void session_message_end(struct session *s)
 {
     const struct intake_result *r = &s->intake_result;
-    struct smtp_answer refusal = {.verdict = SMTP_ANSWER_REFUSE};
     struct buf envelope;
     intake_finish(&s->intake, &s->intake_result);
-    if (r->problem) {
-        refusal.reply = problem_reply(r->problem);
-        session_reply(s, &refusal);
-        return;
-    }
-    if (!check_authors(s, r, &refusal)) {
-        session_reply(s, &refusal);
+    struct gate_verdict v = gate_message(&s->gate, s->rights, r);
+    if (v.answer.verdict != SMTP_ANSWER_OK) {
+        session_reply(s, &v.answer);
         return;
     }
     buf_init(&envelope, SUBMISSION_MAX);

@@ -1,0 +1,105 @@
+/*
+ * gate.h: the policy and the SMTP machine, put together: what a connector offers, and what the machine's asks are
+ * answered with. The live server and `explain` run this very code; they differ in where the facts come from (a
+ * connection, a command line) and in what they do with a verdict (log it, print it).
+ *
+ * Pure: no I/O. Whatever needs a secret, a disk or the network is a fact that the caller brings.
+ */
+#pragma once
+
+#include "mail/intake.h"
+#include "policy/decide.h"
+#include "smtp/server/server.h"
+
+/* A user as the directory describes it. The spans must outlive the gate. */
+struct gate_user {
+    struct span guid;
+    const struct span *addresses; /* all that it owns */
+    size_t address_count;
+    const struct span *groups; /* GUIDs, direct or not */
+    size_t group_count;
+};
+
+/* A session at its connector. */
+struct gate {
+    const struct policy *policy;
+    const struct receive_connector *connector;
+    unsigned servers;      /* what a verified certificate proved: a set of PRINCIPAL_BIT of server kinds */
+    struct gate_user user; /* who logged on; all empty: nobody */
+    struct token token;    /* made of these */
+};
+
+/* An ask's answer, and the decisions that it came from. */
+struct gate_verdict {
+    struct smtp_answer answer;
+    struct decision decision; /* step_count 0: none was needed, the answer follows from what the client sent */
+    /*
+     * A second right that was asked for once the first decision allowed (step_count 0: none was). MAIL:
+     * Bypass-Message-Size-Limit. RCPT: Accept-Any-Recipient, which spares its holder the question to the directory.
+     */
+    struct decision second;
+    bool ask_directory; /* RCPT: allowed if the directory knows the address: gate_resolved has the answer then */
+};
+
+/*
+ * Begins a session on a connector, which must be of the policy: nobody has logged on. Also behind STARTTLS, when
+ * all that was said before is forgotten (RFC 3207 4.2). servers: as in struct gate.
+ */
+void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers);
+
+/* ---- gate_profile.c: what the connector offers ---- */
+
+/* What the connection and the machine it arrives at add to the connector. The spans must outlive the profile. */
+struct gate_place {
+    struct span host;           /* this server's name, where the connector has no Fqdn */
+    struct span client_address; /* as text */
+    bool certificate;           /* there is one for gate_fqdn */
+};
+
+/* The name that the connector greets with, and that its certificate must have. */
+struct span gate_fqdn(const struct policy *p, const struct receive_connector *c, struct span host);
+/* Whether the connector would use a certificate if there is one: for STARTTLS, or implicitly. */
+bool gate_uses_tls(const struct receive_connector *c);
+/* False: the connection must be closed without a word, as TLS from the first byte is due and there is no
+ * certificate. */
+bool gate_can_greet(const struct receive_connector *c, bool certificate);
+/* Its spans are views into the policy and the place. */
+struct smtp_server_profile gate_profile(const struct policy *p, const struct receive_connector *c,
+                                        const struct gate_place *place);
+
+/* ---- the asks ---- */
+
+/*
+ * The password is right: becomes the user if there is anything that the user could do on this connector. Refused,
+ * the gate is as before.
+ */
+struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user);
+struct gate_verdict gate_mail(const struct gate *g, const struct smtp_mail *mail);
+/* address: as gate_recipient_address gives it. */
+struct gate_verdict gate_rcpt(const struct gate *g, struct span address);
+/* The answer where gate_rcpt said ask_directory. outcome: of the question; found: it is somebody's address. */
+struct smtp_answer gate_resolved(enum err_code outcome, bool found);
+/*
+ * A recipient as the policy and the queue see it: <postmaster> belongs to the default domain. A view, or a copy in
+ * the arena (ptr NULL when that is full).
+ */
+struct span gate_recipient_address(const struct policy *p, const struct mail_address *address, struct arena *arena);
+
+/* ---- gate_content.c: the content of a message ---- */
+
+/* All rights of the session, as a set of RIGHT_BIT. For the two functions below, so that they are asked for once.
+ */
+unsigned gate_rights(const struct gate *g);
+/*
+ * What is submitted is completed (RFC 6409, 8): what users send, and what comes from printers and web applications,
+ * which do not log on but may send to anybody. Externally secured servers relay.
+ */
+bool gate_is_submission(const struct gate *g, unsigned rights);
+/* What the connector and the rights say of the intake. Trace, Message-ID and date are left to the caller. */
+struct intake_options gate_intake_options(const struct gate *g, unsigned rights);
+/*
+ * At the end of the data: the intake's problem, and whether the session may send as those whom From and Sender
+ * name. OK leaves the message to be stored. The decision is that about the author who was refused, else about the
+ * last one.
+ */
+struct gate_verdict gate_message(const struct gate *g, unsigned rights, const struct intake_result *r);

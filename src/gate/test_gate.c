@@ -1,0 +1,352 @@
+/* test_gate.c: what a connector offers and what the machine's asks are answered with, as rows. */
+#include "check.h"
+#include "gate/gate.h"
+#include "policy/test_support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ANON "NT AUTHORITY\\ANONYMOUS LOGON"
+
+static void add_policy(struct test_policy *t)
+{
+    static const char *const names[] = {"internet", "client", "relay", "hardened", "external", "big"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        test_addf(t,
+                  "ReceiveConnector: Guid=%s|Name=%s|Bindings=[0.0.0.0:%zu]|RemoteIPRanges=[0.0.0.0/0]|"
+                  "MaxHopCount=#12|MaxHeaderSize=#2000|AuthMechanism=[Tls,BasicAuth%s]",
+                  names[i], names[i], 25 + i, i == 4 ? ",ExternalAuthoritative" : "");
+    test_add_group(t, "internet", GROUP_ANONYMOUS_USERS);
+    test_add_group(t, "client", GROUP_EXCHANGE_USERS);
+    test_add_group(t, "relay", GROUP_ANONYMOUS_USERS);
+    test_add_group(t, "external", GROUP_EXCHANGE_SERVERS);
+    test_add_group(t, "big", GROUP_ANONYMOUS_USERS);
+    test_add(t, "ADPermission: Connector=relay|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Accept-Any-Recipient\n"
+                "ADPermission: Connector=hardened|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Submit\n"
+                "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Bypass-Message-Size-Limit\n"
+                "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Accept-Headers-Organization\n"
+                "AcceptedDomain: Name=own|DomainName=example.com|DomainType=Authoritative|Default=$true\n"
+                "AcceptedDomain: Name=shared|DomainName=shared.test|DomainType=InternalRelay\n"
+                "TransportConfig: ExternalPostmasterAddress=pm@example.com");
+    test_open(t);
+}
+
+static const struct span alices[] = {SPAN_INIT("alice@example.com"), SPAN_INIT("a.smith@example.com")};
+static const struct gate_user alice = {.guid = SPAN_INIT("alice"), .addresses = alices, .address_count = 2};
+
+static struct gate begin(const struct test_policy *t, const char *connector)
+{
+    struct gate g;
+    gate_begin(&g, t->policy, test_receive(t, connector), 0);
+    return g;
+}
+
+static void check_reply(const char *row, const struct smtp_answer *a, const char *want)
+{
+    char got[256] = "";
+    if (a->verdict == SMTP_ANSWER_REFUSE)
+        snprintf(got, sizeof got, "%d %.*s %.*s", a->reply.code, SPAN_ARG(a->reply.enhanced),
+                 SPAN_ARG(a->reply.text));
+    else if (a->verdict != SMTP_ANSWER_OK)
+        snprintf(got, sizeof got, "later");
+    CHECK_STR(row, got, want ? want : "");
+}
+
+/* ---- the profile ---- */
+
+static const struct {
+    const char *name, *properties;
+    bool certificate;
+    bool uses_tls, can_greet, starttls, tls_active;
+    size_t before, after;
+} profiles[] = {
+    {"TLS and password", "AuthMechanism=[Tls,BasicAuth]", true, true, true, true, false, 2, 2},
+    {"... no certificate", "AuthMechanism=[Tls,BasicAuth]", false, true, true, false, false, 2, 2},
+    {"password under TLS only", "AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]", true, true, true, true, false,
+     0, 2},
+    {"no Tls mechanism", "AuthMechanism=[BasicAuth]", true, false, true, false, false, 2, 2},
+    {"nothing", "AuthMechanism=[]", true, false, true, false, false, 0, 0},
+    {"implicit", "AuthMechanism=[BasicAuth]|ImplicitTls=$true", true, true, true, false, true, 2, 2},
+    {"implicit, no certificate", "ImplicitTls=$true|AuthMechanism=[]", false, true, false, false, true, 0, 0},
+};
+
+static void test_profiles(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_LEN(profiles); i++) {
+        const char *row = profiles[i].name;
+        struct test_policy t;
+        test_policy_init(&t);
+        test_addf(&t, "ReceiveConnector: Guid=c|Name=c|Bindings=[0.0.0.0:25]|RemoteIPRanges=[0.0.0.0/0]|%s",
+                  profiles[i].properties);
+        test_open(&t);
+        const struct receive_connector *c = test_receive(&t, "c");
+        struct gate_place place = {.host = SPAN("host.example.com"),
+                                   .client_address = SPAN("192.0.2.1"),
+                                   .certificate = profiles[i].certificate};
+        struct smtp_server_profile p = gate_profile(t.policy, c, &place);
+        CHECK_INT(row, gate_uses_tls(c), profiles[i].uses_tls);
+        CHECK_INT(row, gate_can_greet(c, place.certificate), profiles[i].can_greet);
+        CHECK_INT(row, p.starttls_available, profiles[i].starttls);
+        CHECK_INT(row, p.tls_active, profiles[i].tls_active);
+        CHECK_INT(row, p.auth_before_tls_count, profiles[i].before);
+        CHECK_INT(row, p.auth_after_tls_count, profiles[i].after);
+        CHECK_SPAN(row, p.fqdn, SPAN("host.example.com"));
+        CHECK_SPAN(row, p.client_address, SPAN("192.0.2.1"));
+        test_policy_done(&t);
+    }
+}
+
+static void test_profile_of_every_property(void **state UNUSED)
+{
+    struct test_policy t;
+    test_policy_init(&t);
+    test_add(&t, test_everything);
+    test_open(&t);
+    struct gate_place place = {.host = SPAN("host.example.com"), .certificate = true};
+    struct smtp_server_profile p = gate_profile(t.policy, test_receive(&t, "Default mail"), &place);
+    CHECK_SPAN("fqdn", p.fqdn, SPAN("mail.example.com"));
+    CHECK_SPAN("banner", p.banner, SPAN("220 hello"));
+    CHECK_SPAN("default domain", p.default_domain, SPAN("example.com"));
+    CHECK_INT("size", p.size_mode, SMTP_SIZE_NO_VALUE);
+    CHECK_INT("size", p.max_message_size, 1000);
+    CHECK_INT("pipelining", p.pipelining, false);
+    CHECK_INT("require TLS", p.require_tls, true);
+    CHECK_INT("recipients", p.max_recipients, 300);
+    CHECK_INT("errors", p.max_protocol_errors, SMTP_UNLIMITED);
+    CHECK_INT("failures", p.max_logon_failures, 0);
+    CHECK_INT("connection", p.connection_timeout_ms, 90000);
+    CHECK_INT("inactivity", p.inactivity_timeout_ms, 9000);
+    CHECK_INT("tarpit", p.tarpit_ms, 0);
+    test_policy_done(&t);
+}
+
+/* ---- AUTH, MAIL, RCPT ---- */
+
+#define UNKNOWN   "530 5.7.1 Client was not authenticated"
+#define NO_SUBMIT "550 5.7.1 Client does not have permissions to submit to this server"
+#define NOT_AS    "550 5.7.1 Client does not have permissions to send as this sender"
+#define ANON_AS   "550 5.7.1 Anonymous client does not have permissions to send as this sender"
+#define NO_RELAY  "550 5.7.1 Unable to relay"
+
+static void test_log_on(void **state UNUSED)
+{
+    struct test_policy t;
+    test_policy_init(&t);
+    add_policy(&t);
+    struct gate g = begin(&t, "internet"), user = begin(&t, "client"), secured = begin(&t, "external");
+    struct gate_verdict v = gate_log_on(&g, &alice);
+    check_reply("refused", &v.answer, NO_SUBMIT);
+    CHECK_INT("refused: still anonymous", token_is_anonymous(&g.token), true);
+    CHECK_INT("refused: nobody", g.user.guid.len, 0);
+    v = gate_log_on(&user, &alice);
+    check_reply("accepted", &v.answer, NULL);
+    CHECK_INT("accepted", v.decision.question, QUESTION_AUTH);
+    CHECK_INT("accepted: is a user", token_is_user(&user.token), true);
+    gate_begin(&user, t.policy, user.connector, 0);
+    CHECK_INT("forgotten", token_is_anonymous(&user.token), true);
+    CHECK_INT("secured from the start", token_has(&secured.token, PRINCIPAL_EXTERNALLY_SECURED, SPAN("")), true);
+    gate_begin(&user, t.policy, user.connector, PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS));
+    CHECK_INT("a server", token_has(&user.token, PRINCIPAL_PARTNER_SERVERS, SPAN("")), true);
+    gate_log_on(&user, &alice);
+    CHECK_INT("a server's user", token_has(&user.token, PRINCIPAL_PARTNER_SERVERS, SPAN("")), true);
+    test_policy_done(&t);
+}
+
+static const struct {
+    const char *name, *connector;
+    bool alice;
+    const char *sender, *reply;
+    bool no_size_limit;
+} mails[] = {
+    {"anonymous", "internet", false, "x@far.test", NULL, false},
+    {"anonymous where only users may", "client", false, "x@far.test", UNKNOWN, false},
+    {"anonymous without a sender right", "hardened", false, "x@far.test", ANON_AS, false},
+    {"the null sender", "hardened", false, "", NULL, false},
+    {"a user as itself", "client", true, "A.SMITH@example.com", NULL, false},
+    {"a user as another", "client", true, "bob@example.com", NOT_AS, false},
+    {"no limit of size", "big", false, "x@far.test", NULL, true},
+    {"no limit of size", "external", false, "x@far.test", NULL, true},
+};
+
+static const struct {
+    const char *name, *connector;
+    bool alice;
+    const char *recipient, *reply;
+    bool ask_directory;
+} rcpts[] = {
+    {"anonymous to our own", "internet", false, "bob@example.com", NULL, true},
+    {"anonymous to a relay domain", "internet", false, "bob@shared.test", NULL, false},
+    {"anonymous to the postmaster", "internet", false, "POSTMASTER@example.com", NULL, false},
+    {"anonymous to the world", "internet", false, "bob@far.test", NO_RELAY, false},
+    {"a relay to our own", "relay", false, "bob@example.com", NULL, false},
+    {"a relay to the world", "relay", false, "bob@far.test", NULL, false},
+    {"a user to our own", "client", true, "bob@example.com", NULL, false},
+};
+
+static void test_envelopes(void **state UNUSED)
+{
+    struct test_policy t;
+    test_policy_init(&t);
+    add_policy(&t);
+    for (size_t i = 0; i < ARRAY_LEN(mails); i++) {
+        struct gate g = begin(&t, mails[i].connector);
+        if (mails[i].alice)
+            gate_log_on(&g, &alice);
+        struct smtp_mail mail = {.address = {.text = span_of(mails[i].sender)}};
+        struct gate_verdict v = gate_mail(&g, &mail);
+        check_reply(mails[i].name, &v.answer, mails[i].reply);
+        CHECK_INT(mails[i].name, v.answer.no_size_limit, mails[i].no_size_limit);
+        CHECK_INT(mails[i].name, v.second.step_count != 0, mails[i].reply == NULL);
+        CHECK_INT(mails[i].name, decision_replay(&v.decision), v.decision.verdict);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(rcpts); i++) {
+        struct gate g = begin(&t, rcpts[i].connector);
+        if (rcpts[i].alice)
+            gate_log_on(&g, &alice);
+        struct gate_verdict v = gate_rcpt(&g, span_of(rcpts[i].recipient));
+        check_reply(rcpts[i].name, &v.answer, rcpts[i].reply);
+        CHECK_INT(rcpts[i].name, v.ask_directory, rcpts[i].ask_directory);
+        CHECK_INT(rcpts[i].name, decision_replay(&v.decision), v.decision.verdict);
+    }
+    test_policy_done(&t);
+}
+
+static void test_resolved(void **state UNUSED)
+{
+    struct smtp_answer found = gate_resolved(ERR_NONE, true), unknown = gate_resolved(ERR_NONE, false),
+                       later = gate_resolved(ERR_UNAVAILABLE, false);
+    check_reply("found", &found, NULL);
+    check_reply("nobody's", &unknown, "550 5.1.1 User unknown");
+    check_reply("directory away", &later, "later");
+}
+
+static void test_recipient_address(void **state UNUSED)
+{
+    struct test_policy t;
+    struct arena a;
+    test_policy_init(&t);
+    add_policy(&t);
+    arena_init(&a, 4096);
+    struct mail_address whole = {.text = SPAN("bob@far.test"), .domain = SPAN("far.test")};
+    struct mail_address local = {.text = SPAN("Postmaster")};
+    CHECK_SPAN("whole", gate_recipient_address(t.policy, &whole, &a), SPAN("bob@far.test"));
+    CHECK_SPAN("local", gate_recipient_address(t.policy, &local, &a), SPAN("Postmaster@example.com"));
+    arena_clear(&a);
+    test_policy_done(&t);
+}
+
+/* ---- the content ---- */
+
+static const struct {
+    const char *name, *connector;
+    bool alice;
+    bool submission, keeps_routing, keeps_organization;
+} contents[] = {
+    {"the Internet relays", "internet", false, false, true, false},
+    {"a printer submits", "relay", false, true, true, false},
+    {"a user submits", "client", true, true, true, false},
+    {"a secured server relays", "external", false, false, true, false},
+    {"the firewall open for organization headers", "big", false, false, true, true},
+};
+
+static void test_intake_options(void **state UNUSED)
+{
+    struct test_policy t;
+    test_policy_init(&t);
+    add_policy(&t);
+    for (size_t i = 0; i < ARRAY_LEN(contents); i++) {
+        const char *row = contents[i].name;
+        struct gate g = begin(&t, contents[i].connector);
+        if (contents[i].alice)
+            gate_log_on(&g, &alice);
+        unsigned rights = gate_rights(&g);
+        struct intake_options o = gate_intake_options(&g, rights);
+        CHECK_INT(row, gate_is_submission(&g, rights), contents[i].submission);
+        CHECK_INT(row, o.remove_bcc, contents[i].submission);
+        CHECK_INT(row, o.add_date, contents[i].submission);
+        CHECK_INT(row, o.add_message_id, true);
+        CHECK_INT(row, !o.remove_routing, contents[i].keeps_routing);
+        CHECK_INT(row, !o.remove_organization, contents[i].keeps_organization);
+        CHECK_INT(row, o.max_hops, 12);
+        CHECK_INT(row, o.max_header, 2000);
+    }
+    test_policy_done(&t);
+}
+
+static const struct {
+    const char *name, *connector;
+    bool alice;
+    struct intake_result result;
+    const char *reply;
+} messages[] = {
+    {"a user's own From",
+     "client",
+     true,
+     {.from = {SPAN_INIT("alice@example.com")}, .from_count = 1, .authors_complete = true},
+     NULL},
+    {"somebody else's From",
+     "client",
+     true,
+     {.from = {SPAN_INIT("bob@example.com")}, .from_count = 1, .authors_complete = true},
+     NOT_AS},
+    {"... behind its own",
+     "client",
+     true,
+     {.from = {SPAN_INIT("alice@example.com"), SPAN_INIT("bob@example.com")},
+      .from_count = 2,
+      .authors_complete = true},
+     NOT_AS},
+    {"somebody else's Sender",
+     "client",
+     true,
+     {.from = {SPAN_INIT("alice@example.com")},
+      .from_count = 1,
+      .sender = SPAN_INIT("bob@example.com"),
+      .authors_complete = true},
+     NOT_AS},
+    {"no author at all", "client", true, {.authors_complete = true}, NULL},
+    {"an author that cannot be read", "client", true, {.authors_complete = false}, NOT_AS},
+    {"... where anybody may be", "internet", false, {.authors_complete = false}, NULL},
+    {"hops",
+     "internet",
+     false,
+     {.problem = INTAKE_TOO_MANY_HOPS},
+     "554 5.4.6 Hop count exceeded - possible mail loop"},
+    {"header",
+     "internet",
+     false,
+     {.problem = INTAKE_HEADER_TOO_LARGE},
+     "552 5.3.4 Header size exceeds fixed maximum size"},
+    {"line ends",
+     "internet",
+     false,
+     {.problem = INTAKE_BAD_LINE_END},
+     "550 5.6.0 Message refused: its header has a bare CR, a bare LF or a NUL"},
+    {"memory", "internet", false, {.problem = INTAKE_NO_MEMORY}, "452 4.3.1 Insufficient system resources"},
+};
+
+static void test_messages(void **state UNUSED)
+{
+    struct test_policy t;
+    test_policy_init(&t);
+    add_policy(&t);
+    for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+        struct gate g = begin(&t, messages[i].connector);
+        if (messages[i].alice)
+            gate_log_on(&g, &alice);
+        struct gate_verdict v = gate_message(&g, gate_rights(&g), &messages[i].result);
+        check_reply(messages[i].name, &v.answer, messages[i].reply);
+    }
+    test_policy_done(&t);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_profiles),       cmocka_unit_test(test_profile_of_every_property),
+        cmocka_unit_test(test_log_on),         cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_resolved),       cmocka_unit_test(test_recipient_address),
+        cmocka_unit_test(test_intake_options), cmocka_unit_test(test_messages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
