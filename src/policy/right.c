@@ -58,3 +58,13 @@ enum right right_from_name(struct span name)
             return (enum right)i;
     return RIGHT_COUNT;
 }
+
+void rights_print(struct buf *out, unsigned set)
+{
+    const char *blank = "";
+    for (unsigned r = 0; r < RIGHT_COUNT; r++)
+        if (set & RIGHT_BIT(r)) {
+            buf_addf(out, "%s%.*s", blank, SPAN_ARG(rights[r].token));
+            blank = " ";
+        }
+}

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/span.h"
+#include "base/buf.h"
 
 enum right {
     /* receive side */
@@ -40,3 +40,6 @@ struct right_info {
 const struct right_info *right_info(enum right right);
 /* By name or alias, case-insensitive; RIGHT_COUNT when there is none. */
 enum right right_from_name(struct span name);
+/* Appends the tokens of a set of RIGHT_BIT in the table's order, separated by blanks: as the protocol log has them.
+ */
+void rights_print(struct buf *out, unsigned set);

@@ -41,8 +41,10 @@ static const struct schema_property properties[] = {
     {"Comment", SCHEMA_STRING, SCHEMA_NULLABLE, .initial = "", .max = 1024, .help = "A note for administrators."},
     {"DefaultDomain", SCHEMA_FQDN, SCHEMA_NULLABLE, .max = 255,
      .help = "Appended to senders and recipients without a domain. $null: such addresses are refused."},
-    {"ProtocolLoggingLevel", SCHEMA_ENUM, SCHEMA_INERT, .initial = "None", .words = schema_words_logging,
-     .help = "Verbose writes the dialogue of every session to the protocol log, without secrets."},
+    {"ProtocolLoggingLevel", SCHEMA_ENUM, .initial = "None", .words = schema_words_logging,
+     .help =
+         "Verbose writes the dialogue of every session to the protocol log (log/ProtocolLog/SmtpReceive), without "
+         "secrets and without the messages' content."},
     {"MaxMessageSize", SCHEMA_SIZE, .initial = "10MB", .min = 65536, .max = SCHEMA_INT32,
      .help = "The largest message that is taken; ms-Exch-Bypass-Message-Size-Limit exempts from it."},
     {"MaxHeaderSize", SCHEMA_SIZE, .initial = "64KB", .min = 1, .max = SCHEMA_INT32,

@@ -4,6 +4,27 @@
 static const char *const role_words[] = {"Hub", "Edge", NULL};
 static const char *const delivery_words[] = {"Maildir", "Lmtp", NULL};
 
+/* The limits of a protocol log, whose files all connectors of a kind share. */
+#define LOG_SIZE_MAX (INT64_C(1) << 50)
+#define PROTOCOL_LOG(side, word)                                                                                   \
+    {.name = side "ProtocolLogMaxAge",                                                                             \
+     .type = SCHEMA_TIMESPAN,                                                                                      \
+     .initial = "30.00:00:00",                                                                                     \
+     .min = SCHEMA_SECOND,                                                                                         \
+     .max = 36500 * SCHEMA_DAY,                                                                                    \
+     .help = "Files of the " word " connectors' protocol log that are older go."},                                 \
+        {.name = side "ProtocolLogMaxDirectorySize",                                                               \
+         .type = SCHEMA_SIZE,                                                                                      \
+         .flags = SCHEMA_UNLIMITED,                                                                                \
+         .initial = "250MB",                                                                                       \
+         .min = 1024,                                                                                              \
+         .max = LOG_SIZE_MAX,                                                                                      \
+         .help = "How large all its files may grow together; the oldest go."},                                     \
+    {                                                                                                              \
+        .name = side "ProtocolLogMaxFileSize", .type = SCHEMA_SIZE, .flags = SCHEMA_UNLIMITED, .initial = "10MB",  \
+        .min = 1024, .max = LOG_SIZE_MAX, .help = "How large one file may grow before another is begun."           \
+    }
+
 static const struct schema_property transport_server[] = {
     SCHEMA_NAME(SCHEMA_READ_ONLY, "This server's FQDN."),
     {"Role", SCHEMA_ENUM, SCHEMA_READ_ONLY, SINCE_OURS, .initial = "Hub", .words = role_words,
@@ -34,6 +55,8 @@ static const struct schema_property transport_server[] = {
      .help = "Maildir writes below the state folder, Lmtp hands over to MailboxDeliveryHost."},
     {"MailboxDeliveryHost", SCHEMA_STRING, SCHEMA_NULLABLE, SINCE_OURS, .min = 1, .max = 255,
      .help = "For Lmtp: host:port, or the path of a socket."},
+    PROTOCOL_LOG("Receive", "receive"),
+    PROTOCOL_LOG("Send", "send"),
     {"UseDowngradedExchangeServerAuth", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2010, .initial = "False",
      .help = "Allows SuppressXAnonymousTls on receive connectors."},
     SCHEMA_TAIL,

@@ -5,12 +5,14 @@
 
 static struct {
     event_sink_fn *take;
+    void (*batch_end)(void *context);
     void *context;
 } sinks[EVENT_KINDS];
 
-void events_subscribe(enum event_kind kind, event_sink_fn *sink, void *context)
+void events_subscribe(enum event_kind kind, event_sink_fn *sink, void (*batch_end)(void *context), void *context)
 {
     sinks[kind].take = sink;
+    sinks[kind].batch_end = batch_end;
     sinks[kind].context = context;
 }
 
@@ -27,7 +29,9 @@ void events_take(enum role_kind peer, const struct frame *f)
 {
     struct cursor c = cursor_of(f->body);
     struct event e;
+    unsigned seen = 0;
     while (c.rest.len && event_get(&c, &e)) {
+        seen |= 1u << e.kind;
         if (e.kind == EVENT_LOST)
             say_lost(peer, e.field[LOST_COUNT]);
         if (sinks[e.kind].take)
@@ -35,4 +39,7 @@ void events_take(enum role_kind peer, const struct frame *f)
     }
     if (!cursor_done(&c))
         role_bad_frame(peer, f, "not a list of events");
+    for (unsigned k = 0; k < EVENT_KINDS; k++)
+        if ((seen & 1u << k) && sinks[k].batch_end)
+            sinks[k].batch_end(sinks[k].context);
 }

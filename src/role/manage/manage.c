@@ -11,6 +11,7 @@
 #include "role/manage/console_server.h"
 #include "role/manage/events.h"
 #include "role/manage/guard.h"
+#include "role/manage/protocol_logs.h"
 #include "role/manage/publish.h"
 #include "role/manage/queue_remote.h"
 #include "role/manage/remote_objects.h"
@@ -45,6 +46,7 @@ static void publish(void *context)
 {
     struct role *role = context;
     publish_update(&manage.publish);
+    protocol_logs_configure(manage.policy);
     if (!manage.ready && manage.publish.sound) {
         manage.ready = true;
         role_ready(role);
@@ -83,6 +85,7 @@ static void on_drain(struct role *role)
 {
     console_server_close(manage.console);
     manage.console = NULL;
+    protocol_logs_close();
     role_exit(role, EXIT_SUCCESS);
 }
 
@@ -110,6 +113,8 @@ static enum err_code start(struct role *role, struct err *err)
         code = admin_init(&manage.admin, err);
     if (!code)
         code = load_node(role, err);
+    if (!code)
+        code = protocol_logs_open(role, err);
     if (code)
         return code;
     manage.admin.context.policy = &manage.guard.policy.store;

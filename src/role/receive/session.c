@@ -111,6 +111,7 @@ void session_settle(struct session *s)
 static void on_write(void *context, struct span bytes)
 {
     struct session *s = context;
+    protocol_log_lines(s->protocol, PROTOCOL_ROW_SENT, bytes);
     if (!s->closed)
         connection_write(s->connection, bytes);
 }
@@ -176,19 +177,31 @@ static void on_event(void *context, enum smtp_event event, struct span detail)
         [SMTP_EVENT_TOO_MANY_ERRORS] = "too-many-errors",
         [SMTP_EVENT_TOO_MANY_FAILURES] = "too-many-logon-failures",
         [SMTP_EVENT_TIMEOUT] = "timeout",
+        [SMTP_EVENT_TARPIT] = "tarpit",
         [SMTP_EVENT_NO_MEMORY] = "no-memory",
         [SMTP_EVENT_BAD_ANSWER] = "bad-answer",
     };
     struct session *s = context;
-    struct log_line l = log_begin(
-        event == SMTP_EVENT_BAD_COMMAND || event == SMTP_EVENT_TIMEOUT ? LOG_INFO : LOG_NOTICE, names[event]);
+    bool usual = event == SMTP_EVENT_BAD_COMMAND || event == SMTP_EVENT_TIMEOUT;
+    struct log_line l = log_begin(event == SMTP_EVENT_TARPIT ? LOG_DEBUG
+                                  : usual                    ? LOG_INFO
+                                                             : LOG_NOTICE,
+                                  names[event]);
     log_id(&l, "session", s->id);
     log_str(&l, "remote", s->remote_text);
     log_span(&l, "detail", detail);
     log_end(&l);
+    session_protocol_event(s, event, detail);
 }
 
-static const struct smtp_server_output output = {on_write, on_start_tls, on_ask, on_body, on_close, on_event};
+static void on_line(void *context, struct span shown)
+{
+    struct session *s = context;
+    protocol_log_row(s->protocol, PROTOCOL_ROW_RECEIVED, shown, SPAN(""));
+}
+
+static const struct smtp_server_output output = {on_write, on_start_tls, on_ask, on_body,
+                                                 on_close, on_event,     on_line};
 
 /* ---- the connection's callbacks ---- */
 
@@ -240,10 +253,12 @@ static void on_secured(void *context)
     log_str(&l, "cipher", info.cipher);
     log_str(&l, "resumed", info.resumed ? "yes" : "no");
     log_end(&l);
+    session_protocol_secured(s);
     if (s->profile.tls_active) {
         smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());
     } else {
         forget_user(s);
+        session_protocol_permissions(s);
         smtp_server_tls_started(s->smtp, clock_mono_ms());
     }
     set_timer(s);
@@ -263,6 +278,7 @@ static void on_connection_closed(void *context, const char *reason)
     log_id(&l, "session", s->id);
     log_str(&l, "reason", reason ? reason : "closed");
     log_end(&l);
+    session_protocol_end(s, reason);
     s->closed = true;
     s->connection = NULL;
     uv_timer_stop(&s->timer);
@@ -316,6 +332,7 @@ static void begin(struct session *s)
         return;
     }
     log_start(s);
+    session_protocol_begin(s);
     connection_begin(s->connection, s->profile.tls_active ? s->tls : NULL);
     if (!s->profile.tls_active)
         smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());

@@ -39,6 +39,8 @@ static void logged_on(struct session *s, const struct directory_identity *identi
     bool accepted = v.answer.verdict == SMTP_ANSWER_OK;
     if (accepted)
         s->user = identity->primary;
+    if (accepted)
+        session_protocol_logged_on(s);
     log_auth(s, accepted ? "auth" : "auth-refused", identity->primary);
     session_reply(s, &v.answer);
 }

@@ -4,6 +4,7 @@
 #include "gate/gate.h"
 #include "role/common/messages.h"
 #include "role/common/policy_ref.h"
+#include "role/common/protocol_log.h"
 #include "role/receive/connection.h"
 #include "role/receive/content.h"
 #include "role/receive/session.h"
@@ -42,7 +43,9 @@ struct session {
     bool intake_open;
     struct intake_result intake_result; /* from MESSAGE_END on */
     struct content *content;
-    unsigned rights; /* gate_rights, asked for once at MESSAGE_BEGIN */
+    struct protocol_log *protocol; /* NULL: the session is not logged */
+    unsigned messages;             /* begun */
+    unsigned rights;               /* gate_rights, asked for once at MESSAGE_BEGIN */
 };
 
 /* Keeps the answer until the machine's call has returned (session_settle gives it). Texts must outlive that. */
@@ -69,3 +72,12 @@ void session_profile(struct session *s, int64_t wall_ms);
 /* ---- session_envelope.c ---- */
 void session_mail(struct session *s, const struct smtp_mail *mail);
 void session_rcpt(struct session *s, const struct smtp_recipient *rcpt);
+/* ---- session_protocol.c: rows of the protocol log, where the connector has it ---- */
+void session_protocol_begin(struct session *s);
+void session_protocol_permissions(struct session *s);
+void session_protocol_logged_on(struct session *s);
+void session_protocol_secured(struct session *s);
+void session_protocol_event(struct session *s, enum smtp_event event, struct span detail);
+void session_protocol_message(struct session *s);
+/* reason: as the connection gave it. */
+void session_protocol_end(struct session *s, const char *reason);

@@ -122,6 +122,7 @@ void session_message_begin(struct session *s)
     const struct smtp_envelope *e = smtp_server_envelope(s->smtp);
     session_message_abort(s);
     arena_reset(&s->transaction);
+    session_protocol_message(s);
     s->rights = gate_rights(&s->gate);
     s->content = content_new(s->role, e->mail.size, &content_owner, s);
     if (!s->content || !build_options(s, &options)) {

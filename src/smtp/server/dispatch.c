@@ -166,6 +166,7 @@ void dispatch_line(struct smtp_server *s, const struct line *line)
 {
     bool secret = true;
     arena_reset(&s->scratch);
+    show_line(s, line);
     if (s->phase == PHASE_AUTH && !line->defect)
         auth_response(s, line->text);
     else if (s->phase == PHASE_AUTH)

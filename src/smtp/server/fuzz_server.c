@@ -82,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     ASSERT(span_eq(buf_span(&whole.replies), buf_span(&split.replies)));
     ASSERT(span_eq(buf_span(&whole.actions), buf_span(&split.actions)));
+    ASSERT(span_eq(buf_span(&whole.lines), buf_span(&split.lines)));
     ASSERT(whole.after_close == 0 && split.after_close == 0);
     ASSERT(!whole.replies.failed && !whole.actions.failed);
     ASSERT(whole.replies.len <= 512 + size * 64 && whole.actions.len <= 512 + size * 64);

@@ -137,6 +137,11 @@ extern const struct smtp_reply reply_too_large;
 /* A line has come, or a defective one. */
 void dispatch_line(struct smtp_server *s, const struct line *line);
 
+/* ---- show.c ---- */
+
+/* Tells the driver of a line, as it may be shown. In the phase in which it came. */
+void show_line(struct smtp_server *s, const struct line *line);
+
 /* ---- envelope.c: what MAIL and RCPT have in common ---- */
 
 enum option_result { OPTION_OK, OPTION_INVALID, OPTION_UNSUPPORTED, OPTION_NO_MEMORY };

@@ -7,6 +7,8 @@
  */
 #include "smtp/server/internal.h"
 
+#include <inttypes.h>
+
 const struct smtp_reply reply_too_large = {552, SPAN_INIT("5.3.4"),
                                            SPAN_INIT("Message size exceeds fixed maximum message size")};
 
@@ -40,6 +42,7 @@ void respond_refusal(struct smtp_server *s, struct smtp_reply reply, int64_t del
 {
     if (delay_ms > 0 && !s->authenticated && reply.code >= 500) {
         session_flush(s);
+        session_event(s, SMTP_EVENT_TARPIT, arena_printf(&s->scratch, "%" PRId64, delay_ms));
         s->hold_until_ms = s->now_ms + delay_ms;
     }
     respond(s, reply);

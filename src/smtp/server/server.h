@@ -166,6 +166,7 @@ enum smtp_event {
     SMTP_EVENT_TOO_MANY_ERRORS,   /* the session ends */
     SMTP_EVENT_TOO_MANY_FAILURES, /* ... of AUTH; the session ends */
     SMTP_EVENT_TIMEOUT,           /* the session ends; detail: "inactivity", "connection" */
+    SMTP_EVENT_TARPIT,            /* the reply that follows is held back; detail: how many milliseconds */
     SMTP_EVENT_NO_MEMORY,         /* detail: for what; without reply the session ends */
     SMTP_EVENT_BAD_ANSWER,        /* the driver's refusal was none */
     SMTP_EVENT_KINDS,
@@ -184,6 +185,11 @@ struct smtp_server_output {
     /* Behind what was written the connection is closed. The last call of a session. */
     void (*close)(void *context);
     void (*event)(void *context, enum smtp_event event, struct span detail);
+    /*
+     * A line that the client sent, before it is carried out, as it may be shown: what could be a secret is named,
+     * not quoted: all of an AUTH exchange, and whatever is no command. NULL: not wanted.
+     */
+    void (*line)(void *context, struct span shown);
 };
 
 struct smtp_server;

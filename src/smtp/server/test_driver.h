@@ -5,6 +5,7 @@
  * The script is the client's octets, in turns separated by 0x1e. A turn is what arrived together; the TLS handshake
  * is done at its end. A turn that begins with '!' is the driver's own: !tick (the deadline passes), !shutdown.
  * `replies` has the octets written, without CR. `actions` has the rest, each in square brackets, content as it is.
+ * `lines` has the client's lines as they may be shown.
  *
  * Words in an address or a decoded response choose the answer: see answer_for. With `hashed` a hash of the ask
  * does.
@@ -28,9 +29,9 @@ struct test_play {
 
 struct test_driver {
     struct smtp_server *server;
-    struct buf replies, actions;
+    struct buf replies, actions, lines;
     int64_t now;
-    bool hashed, asked, tls_wanted, closed, in_body, content;
+    bool hashed, asked, tls_wanted, closed, in_body, content, tarpit;
     struct smtp_answer answer;
     size_t discarded, body_octets, accepted, after_close, writes;
 };
@@ -97,12 +98,23 @@ static inline void driver_event(void *context, enum smtp_event event, struct spa
         [SMTP_EVENT_BAD_ANSWER] = "bad answer",
     };
     struct test_driver *d = context;
+    if (event == SMTP_EVENT_TARPIT) { /* [held ...] follows when the driver waits */
+        d->tarpit = true;
+        return;
+    }
     if (event == SMTP_EVENT_DISCARDED) { /* its pieces are added up */
         d->discarded += (size_t)strtoull(detail.ptr, NULL, 10);
         return;
     }
     driver_note(d, SPAN("[event "));
     buf_addf(&d->actions, "%s: %.*s]\n", names[event], SPAN_ARG(detail));
+}
+
+static inline void driver_line(void *context, struct span shown)
+{
+    struct test_driver *d = context;
+    buf_add(&d->lines, shown);
+    buf_add_char(&d->lines, '\n');
 }
 
 static inline bool driver_has(struct span text, const char *word)
@@ -260,6 +272,7 @@ static const struct smtp_server_output driver_output = {
     .body = driver_body,
     .close = driver_close,
     .event = driver_event,
+    .line = driver_line,
 };
 
 /* Does what the machine waits for, but for TLS. False when there was nothing to do. */
@@ -276,6 +289,8 @@ static inline bool driver_settle(struct test_driver *d)
     if (smtp_server_wants_input(d->server))
         return false;
     int64_t then = smtp_server_deadline(d->server);
+    ASSERT(d->tarpit); /* it was told */
+    d->tarpit = false;
     buf_addf(&d->actions, "[held %" PRId64 "]\n", then - d->now);
     d->now = then;
     smtp_server_tick(d->server, d->now);
@@ -334,6 +349,7 @@ static inline void driver_play(struct test_driver *d, const struct test_play *pl
     *d = (struct test_driver){.now = 1000, .hashed = play->hashed};
     buf_init(&d->replies, TRANSCRIPT_MAX);
     buf_init(&d->actions, TRANSCRIPT_MAX);
+    buf_init(&d->lines, TRANSCRIPT_MAX);
     d->server = smtp_server_new(play->profile, &driver_output, d, d->now);
     ASSERT(d->server);
     smtp_server_start(d->server, d->now, 1470414281000);
@@ -351,4 +367,5 @@ static inline void driver_end(struct test_driver *d)
     smtp_server_free(d->server);
     buf_done(&d->replies);
     buf_done(&d->actions);
+    buf_done(&d->lines);
 }
