@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "role/common/admin.h"
+#include "role/common/denial.h"
 #include "role/common/state.h"
 
 /* ---- the person in front (shell_person.c) ---- */
@@ -43,6 +44,7 @@ struct shell_local {
     struct shell_host *person;
     int lock; /* held as long as the stores are open */
     struct directory *directory;
+    struct denials denials;
     struct admin admin;
     bool changed; /* the effective user is the state's owner */
 };

@@ -107,6 +107,8 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
         c->edge = node->edge;
         c->host = span_of(node->host);
         c->port_offset = node->port_offset;
+        denials_init(&l->denials, state);
+        c->denials = &l->denials.view;
         code = open_stores(l, state, err);
     }
     if (code)

@@ -19,6 +19,14 @@ struct queue_view {
                                    struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
 };
 
+/* The refusals of late, as seen by Get-Denial: records of the type Denial. */
+struct denial_view {
+    /* Calls each for every one that is kept, the newest first, until it gives false. The record lives for the call.
+     */
+    enum err_code (*visit)(struct denial_view *v, bool (*each)(void *context, const struct record *r),
+                           void *context, struct err *err);
+};
+
 /*
  * A statement runs inside a transaction of both stores, which whoever runs the shell begins before it and commits
  * or rolls back behind it.
@@ -27,6 +35,7 @@ struct cmdlet_context {
     struct object_store *policy;     /* connectors, permissions, domains, settings */
     struct object_store *recipients; /* Mailbox, MailContact, DistributionGroup; may be the same */
     struct queue_view *queues;       /* NULL: the server is stopped, and the queues cannot be asked */
+    struct denial_view *denials;     /* NULL: none are kept here */
     bool edge;                       /* the role Edge instead of Hub */
     struct span host;                /* this server's FQDN */
     uint32_t port_offset;            /* added to the ports of usage types and default connectors */

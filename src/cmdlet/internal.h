@@ -40,9 +40,9 @@ struct noun {
 
 extern const struct noun noun_receive_connector, noun_send_connector, noun_accepted_domain, noun_mailbox,
     noun_mail_contact, noun_distribution_group, noun_transport_server, noun_transport_config;
-enum { PERMISSION_COMMANDS = 3, MEMBER_COMMANDS = 3, QUEUE_COMMANDS = 2 };
+enum { PERMISSION_COMMANDS = 3, MEMBER_COMMANDS = 3, QUEUE_COMMANDS = 2, DENIAL_COMMANDS = 1 };
 extern const struct shell_command permission_commands[PERMISSION_COMMANDS], member_commands[MEMBER_COMMANDS],
-    queue_commands[QUEUE_COMMANDS];
+    queue_commands[QUEUE_COMMANDS], denial_commands[DENIAL_COMMANDS];
 
 /* ---- generic.c: New-, Get-, Set- and Remove- over any noun; command->data is the noun ---- */
 enum err_code cmdlet_run_new(struct shell_call *call, struct err *err);

@@ -122,6 +122,7 @@ static const struct shell_view views[] = {
     VIEW("ADPermission", "Identity", "User", "Deny", "ExtendedRights", "Origin"),
     VIEW("Queue", "Identity", "DeliveryType", "Status", "MessageCount", "NextHopDomain"),
     VIEW("Message", "Identity", "FromAddress", "Status", "Queue", "Subject"),
+    VIEW("Denial", "Time", "Code", "Connector", "RemoteEndpoint", "Sender", "Recipient", "Reply"),
     VIEW("Command", "Name", "Synopsis"),
 };
 
@@ -144,6 +145,8 @@ enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct 
         add(&b, &member_commands[i]);
     for (size_t i = 0; i < QUEUE_COMMANDS; i++)
         add(&b, &queue_commands[i]);
+    for (size_t i = 0; i < DENIAL_COMMANDS; i++)
+        add(&b, &denial_commands[i]);
     if (b.failed)
         return cmdlet_no_memory(err);
     *ret = (struct shell_table){

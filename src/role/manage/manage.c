@@ -6,9 +6,11 @@
  * directory (OBJECTS_*) and queue (QUEUE_LIST), blocking, and sends POLICY_SNAPSHOT to receive and queue and
  * CONTROL_BINDINGS to the supervisor.
  */
+#include "role/common/denial.h"
 #include "role/common/roles.h"
 #include "role/common/state.h"
 #include "role/manage/console_server.h"
+#include "role/manage/denials.h"
 #include "role/manage/events.h"
 #include "role/manage/guard.h"
 #include "role/manage/protocol_logs.h"
@@ -24,6 +26,7 @@ static struct {
     struct object_store *policy, *recipients;
     struct guard guard;
     struct queue_remote queues;
+    struct denials denials;
     struct admin admin;
     struct publish publish;
     struct console_server *console;
@@ -86,6 +89,7 @@ static void on_drain(struct role *role)
     console_server_close(manage.console);
     manage.console = NULL;
     protocol_logs_close();
+    denials_close();
     role_exit(role, EXIT_SUCCESS);
 }
 
@@ -117,9 +121,12 @@ static enum err_code start(struct role *role, struct err *err)
         code = protocol_logs_open(role, err);
     if (code)
         return code;
+    denials_open(role);
+    denials_init(&manage.denials, role->state);
     manage.admin.context.policy = &manage.guard.policy.store;
     manage.admin.context.recipients = &manage.guard.recipients.store;
     manage.admin.context.queues = &manage.queues.view;
+    manage.admin.context.denials = &manage.denials.view;
     code = console_server_open(&role->loop, role->state, &manage.admin, publish, role, &manage.console, err);
     if (!code)
         publish(role);

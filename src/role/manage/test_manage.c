@@ -152,8 +152,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"policy.db", "policy.db-wal", "policy.db-shm", "node.conf", "control.sock",
-                                        "certs",     "spool",         "mail",          "pickup",    "log"};
+    static const char *const names[] = {
+        "policy.db", "policy.db-wal", "policy.db-shm", "node.conf",        "control.sock", "certs",
+        "spool",     "mail",          "pickup",        "log/denials.ring", "log"};
     struct fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char path[128];
