@@ -13,6 +13,7 @@ enum section {
     SECTION_RECEIVE,
     SECTION_BINDINGS,
     SECTION_RANGES,
+    SECTION_PROXIES,     /* struct ip_range: who may send a PROXY header */
     SECTION_RANGE_ORDER, /* struct index_entry: every range, in the order of block_order_ranges */
     SECTION_ACL,
     SECTION_DOMAINS,
@@ -27,7 +28,7 @@ enum section {
 
 #define BLOCK_MAGIC "MRPOLICY" /* without its NUL */
 
-enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 2 };
+enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 3 };
 
 struct block_section {
     uint32_t offset, count; /* offset from the block's start, a multiple of BLOCK_ALIGN */

@@ -85,7 +85,8 @@ static bool record_ok(const struct policy *p, enum section s, const void *r)
     switch (s) {
     case SECTION_RECEIVE: return receive_ok(p, r);
     case SECTION_BINDINGS: return ((const struct ip_endpoint *)r)->port != 0;
-    case SECTION_RANGES: return range_ok(r);
+    case SECTION_RANGES:
+    case SECTION_PROXIES: return range_ok(r);
     case SECTION_RANGE_ORDER: return index_entry_ok(p, r, SECTION_RANGES);
     case SECTION_ACL: return ace_ok(p, r);
     case SECTION_DOMAINS: return domain_ok(p, r);
@@ -122,10 +123,11 @@ static bool take(struct policy_list l, uint64_t *at)
 
 static bool lists_ok(const struct policy *p)
 {
-    uint64_t bindings = 0, ranges = 0, acl = 0, spaces = 0, hosts = 0;
+    uint64_t bindings = 0, ranges = 0, proxies = 0, acl = 0, spaces = 0, hosts = 0;
     for (size_t i = 0; i < policy_receive_connector_count(p); i++) {
         const struct receive_connector *c = policy_receive_connector(p, i);
-        if (!take(c->bindings, &bindings) || !take(c->ranges, &ranges) || !take(c->acl, &acl))
+        if (!take(c->bindings, &bindings) || !take(c->ranges, &ranges) || !take(c->proxies, &proxies) ||
+            !take(c->acl, &acl))
             return false;
     }
     for (size_t i = 0; i < policy_send_connector_count(p); i++) {
@@ -134,9 +136,9 @@ static bool lists_ok(const struct policy *p)
             return false;
     }
     return bindings == block_count(p, SECTION_BINDINGS) && ranges == block_count(p, SECTION_RANGES) &&
-           acl == block_count(p, SECTION_ACL) && spaces == block_count(p, SECTION_SPACES) &&
-           hosts == block_count(p, SECTION_HOSTS) && ranges == block_count(p, SECTION_RANGE_ORDER) &&
-           spaces == block_count(p, SECTION_SPACE_ORDER);
+           proxies == block_count(p, SECTION_PROXIES) && acl == block_count(p, SECTION_ACL) &&
+           spaces == block_count(p, SECTION_SPACES) && hosts == block_count(p, SECTION_HOSTS) &&
+           ranges == block_count(p, SECTION_RANGE_ORDER) && spaces == block_count(p, SECTION_SPACE_ORDER);
 }
 
 /* ---- orders ---- */

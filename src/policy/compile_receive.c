@@ -1,10 +1,12 @@
 /* compile_receive.c: receive connectors, and the ACLs of connectors of both kinds. */
 #include "policy/compile_internal.h"
 
-static const struct {
+struct word {
     const char *name;
     uint32_t bits;
-} mechanisms[] = {
+};
+
+static const struct word mechanisms[] = {
     {"None", 0},
     {"Tls", AUTH_TLS},
     {"BasicAuth", AUTH_BASIC},
@@ -14,19 +16,23 @@ static const struct {
     {"ExternalAuthoritative", AUTH_EXTERNAL_AUTHORITATIVE},
 };
 
-static uint32_t auth_of(struct compiler *c, const struct record *r)
+static const struct word proxy_versions[] = {{"None", 0}, {"V1", CONNECTOR_PROXY_V1}, {"V2", CONNECTOR_PROXY_V2}};
+
+/* The bits of all the words that the property lists; want says what words there are. */
+static uint32_t words_of(struct compiler *c, const struct record *r, const char *property, const struct word *words,
+                         size_t count, const char *want)
 {
     const struct value *list = NULL;
-    size_t n = compile_list(c, r, "AuthMechanism", &list);
+    size_t n = compile_list(c, r, property, &list);
     uint32_t set = 0;
     for (size_t i = 0; i < n; i++) {
         size_t k = 0;
-        while (k < ARRAY_LEN(mechanisms) && !span_ieq(list[i].s, span_of(mechanisms[k].name)))
+        while (k < count && !span_ieq(list[i].s, span_of(words[k].name)))
             k++;
-        if (k == ARRAY_LEN(mechanisms))
-            compile_bad(c, r, "AuthMechanism", "a list of known mechanisms");
+        if (k == count)
+            compile_bad(c, r, property, want);
         else
-            set |= mechanisms[k].bits;
+            set |= words[k].bits;
     }
     return set;
 }
@@ -58,6 +64,20 @@ static struct policy_list ranges_of(struct compiler *c, const struct record *r)
         e.item = first + i;
         compile_add(c, SECTION_RANGES, &range);
         compile_add(c, SECTION_RANGE_ORDER, &e);
+    }
+    return (struct policy_list){first, n};
+}
+
+static struct policy_list proxies_of(struct compiler *c, const struct record *r)
+{
+    const struct value *list = NULL;
+    uint32_t first = compile_count(c, SECTION_PROXIES);
+    uint32_t n = (uint32_t)compile_list(c, r, "ProxyProtocolSources", &list);
+    for (uint32_t i = 0; i < n; i++) {
+        struct ip_range range = {0};
+        if (!ip_parse_range(list[i].s, &range))
+            compile_bad(c, r, "ProxyProtocolSources", "a list of address ranges, such as 192.0.2.1");
+        compile_add(c, SECTION_PROXIES, &range);
     }
     return (struct policy_list){first, n};
 }
@@ -157,13 +177,15 @@ void compile_receive_connector(struct compiler *c, const struct record *r)
         .default_domain = compile_text_of(c, r, "DefaultDomain"),
         .bindings = bindings_of(c, r),
         .ranges = ranges_of(c, r),
+        .proxies = proxies_of(c, r),
         .acl = compile_acl(c, record_string(r, SPAN("Guid"))),
         .flags = compile_flags(c, r, connector_flags, ARRAY_LEN(connector_flags)),
-        .auth = auth_of(c, r),
+        .auth = words_of(c, r, "AuthMechanism", mechanisms, ARRAY_LEN(mechanisms), "a list of known mechanisms"),
         .size_mode = compile_enum(c, r, "SizeEnabled", size_modes, ARRAY_LEN(size_modes), SIZE_ENABLED),
         .tls_minimum = compile_enum(c, r, "TlsMinimumVersion", tls_versions, ARRAY_LEN(tls_versions), 2),
     };
     compile_numbers(c, r, connector_numbers, ARRAY_LEN(connector_numbers), &k);
+    k.flags |= words_of(c, r, "ProxyProtocol", proxy_versions, ARRAY_LEN(proxy_versions), "a list of V1 and V2");
     if (compile_enum(c, r, "ProtocolLoggingLevel", logging, ARRAY_LEN(logging), 0))
         k.flags |= CONNECTOR_VERBOSE_LOG;
     compile_add(c, SECTION_RECEIVE, &k);

@@ -23,7 +23,8 @@ static struct span sound_block(void)
     test_add(
         &t,
         "ReceiveConnector: Guid=r1|Name=one|Bindings=[0.0.0.0:25,[::]:25]|RemoteIPRanges=[0.0.0.0/0,10.0.0.0/8]\n"
-        "ReceiveConnector: Guid=r2|Name=two|Bindings=[10.0.0.1:25]|RemoteIPRanges=[10.0.0.0/8,10.1.0.0/16]\n"
+        "ReceiveConnector: Guid=r2|Name=two|Bindings=[10.0.0.1:25]|RemoteIPRanges=[10.0.0.0/8,10.1.0.0/16]|"
+        "ProxyProtocol=[V2]|ProxyProtocolSources=[10.0.0.0-10.0.0.9,10.1.2.3]\n"
         "ADPermission: Connector=r1|User=user:u1|ExtendedRight=ms-Exch-SMTP-Submit|Deny=$true\n"
         "SendConnector: Guid=s1|Name=out|AddressSpaces=[*;5,*.example.net,far.test]|SmartHosts=[a.b,c.d]\n"
         "SendConnector: Guid=s2|Name=other|AddressSpaces=[*;5,far.test;7]|Enabled=$false\n"
@@ -114,6 +115,8 @@ static void use(const struct policy *p)
         struct ip_endpoint local = {ip_v4(10, 0, 0, 1), 25};
         policy_select_traced(p, local, ip_v4(remotes[i], 1, 2, 3), &s);
         must(policy_select(p, local, ip_v4(remotes[i], 1, 2, 3)) == s.connector);
+        if (s.connector)
+            policy_proxy_versions(p, s.connector, ip_v4(remotes[i], 1, 2, 3));
     }
     touch(policy_text(p, policy_settings(p)->host));
 }

@@ -16,6 +16,7 @@ size_t block_record_size(enum section s)
         [SECTION_RECEIVE] = sizeof(struct receive_connector),
         [SECTION_BINDINGS] = sizeof(struct ip_endpoint),
         [SECTION_RANGES] = sizeof(struct ip_range),
+        [SECTION_PROXIES] = sizeof(struct ip_range),
         [SECTION_RANGE_ORDER] = sizeof(struct index_entry),
         [SECTION_ACL] = sizeof(struct policy_ace),
         [SECTION_DOMAINS] = sizeof(struct accepted_domain),
@@ -104,6 +105,11 @@ const struct ip_endpoint *policy_bindings(const struct policy *p, struct policy_
 const struct ip_range *policy_ranges(const struct policy *p, struct policy_list l)
 {
     return block_record(p, SECTION_RANGES, l.first);
+}
+
+const struct ip_range *policy_proxies(const struct policy *p, struct policy_list l)
+{
+    return block_record(p, SECTION_PROXIES, l.first);
 }
 
 const struct policy_ace *policy_acl(const struct policy *p, struct policy_list l)

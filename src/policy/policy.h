@@ -50,7 +50,9 @@ enum connector_flag {
     CONNECTOR_IMPLICIT_TLS = 1 << 11,
     CONNECTOR_VERBOSE_LOG = 1 << 12,
     CONNECTOR_BARE_LF_REJECTION = 1 << 13,
-    CONNECTOR_FLAGS_ALL = (1 << 14) - 1,
+    CONNECTOR_PROXY_V1 = 1 << 14, /* versions of the PROXY protocol that are taken, from `proxies` alone */
+    CONNECTOR_PROXY_V2 = 1 << 15,
+    CONNECTOR_FLAGS_ALL = (1 << 16) - 1,
 };
 
 enum size_mode { SIZE_DISABLED, SIZE_ENABLED, SIZE_WITHOUT_VALUE };
@@ -60,6 +62,7 @@ struct receive_connector {
     struct policy_text guid, name, fqdn, banner, default_domain;
     struct policy_list bindings; /* of struct ip_endpoint */
     struct policy_list ranges;   /* of struct ip_range */
+    struct policy_list proxies;  /* of struct ip_range: read with policy_proxies */
     struct policy_list acl;      /* of struct policy_ace, in the order of evaluation */
     uint64_t max_message_size;   /* bytes, or POLICY_UNLIMITED_WIDE */
     uint32_t flags;              /* enum connector_flag */
@@ -163,6 +166,7 @@ size_t policy_receive_connector_count(const struct policy *p);
 const struct receive_connector *policy_receive_connector(const struct policy *p, size_t i);
 const struct ip_endpoint *policy_bindings(const struct policy *p, struct policy_list l);
 const struct ip_range *policy_ranges(const struct policy *p, struct policy_list l);
+const struct ip_range *policy_proxies(const struct policy *p, struct policy_list l);
 const struct policy_ace *policy_acl(const struct policy *p, struct policy_list l);
 
 size_t policy_accepted_domain_count(const struct policy *p);

@@ -125,6 +125,16 @@ void policy_select_traced(const struct policy *p, struct ip_endpoint local, stru
     }
 }
 
+unsigned policy_proxy_versions(const struct policy *p, const struct receive_connector *c, struct ip_addr peer)
+{
+    const struct ip_range *r = policy_proxies(p, c->proxies);
+    unsigned versions = c->flags & (CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2);
+    for (uint32_t i = 0; versions && i < c->proxies.count; i++)
+        if (ip_range_contains(r[i], peer))
+            return versions;
+    return 0;
+}
+
 static const struct ip_endpoint *common_binding(const struct connector_scope *a, const struct connector_scope *b)
 {
     for (size_t i = 0; i < a->binding_count; i++)

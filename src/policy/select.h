@@ -42,6 +42,14 @@ struct selection {
 void policy_select_traced(const struct policy *p, struct ip_endpoint local, struct ip_addr remote,
                           struct selection *ret);
 
+/*
+ * The versions of the PROXY protocol (CONNECTOR_PROXY_V1 and _V2) in one of which a connection must begin with a
+ * header, when it comes from this peer and that selected this connector; 0: none is read. A header leads to a
+ * second selection, for the client's address and the same local endpoint; no second header is read, whatever that
+ * selects.
+ */
+unsigned policy_proxy_versions(const struct policy *p, const struct receive_connector *c, struct ip_addr peer);
+
 /* What a connector is responsible for. */
 struct connector_scope {
     const struct ip_endpoint *bindings;

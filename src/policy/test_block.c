@@ -20,7 +20,7 @@ static void spoil(struct test_policy *t, int what)
     struct receive_connector *c = record_of(t, SECTION_RECEIVE, 0);
     struct send_connector *s = record_of(t, SECTION_SEND, 0);
     struct policy_ace *e = record_of(t, SECTION_ACL, 0), deny = e[0];
-    struct ip_range *r = record_of(t, SECTION_RANGES, 0);
+    struct ip_range *r = record_of(t, SECTION_RANGES, 0), *proxy = record_of(t, SECTION_PROXIES, 0);
     struct index_entry *order = record_of(t, SECTION_RANGE_ORDER, 0),
                        *spaces = record_of(t, SECTION_SPACE_ORDER, 0);
     struct accepted_domain *d = record_of(t, SECTION_DOMAINS, 0);
@@ -75,11 +75,14 @@ static void spoil(struct test_policy *t, int what)
     case 44: order[1].item = UINT32_MAX; break;
     case 45: spaces[2].item = UINT32_MAX; break;
     case 46: e->reserved = 1; break;
+    case 47: proxy->first.bytes[12] = 255; break;
+    case 48: c->proxies.count++; break;
+    case 49: c->proxies.first = UINT32_MAX; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 47 };
+enum { SPOILT = 50 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

@@ -20,6 +20,7 @@ static void test_receive_connector(void **state UNUSED)
         {"version", policy_version(p), 7},
         {"bindings", c->bindings.count, 2},
         {"ranges", c->ranges.count, 2},
+        {"proxies", c->proxies.count, 2},
         {"acl", c->acl.count, 2},
         {"size", c->max_message_size, 1000},
         {"header size", c->max_header_size, 2000},
@@ -41,7 +42,7 @@ static void test_receive_connector(void **state UNUSED)
         {"flags", c->flags,
          CONNECTOR_ENABLED | CONNECTOR_CHUNKING | CONNECTOR_BINARY_MIME | CONNECTOR_EIGHT_BIT_MIME | CONNECTOR_DSN |
              CONNECTOR_ENHANCED_CODES | CONNECTOR_SMTP_UTF8 | CONNECTOR_REQUIRE_TLS | CONNECTOR_IMPLICIT_TLS |
-             CONNECTOR_VERBOSE_LOG},
+             CONNECTOR_VERBOSE_LOG | CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2},
     };
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         CHECK_INT(numbers[i].name, numbers[i].got, numbers[i].want);
@@ -173,6 +174,8 @@ static void test_refused_records(void **state UNUSED)
         {"binding", "ReceiveConnector: Name=x|Bindings=[0.0.0.0]", ERR_INVALID, "Bindings"},
         {"port 0", "ReceiveConnector: Name=x|Bindings=[0.0.0.0:0]", ERR_INVALID, "Bindings"},
         {"range", "ReceiveConnector: Name=x|RemoteIPRanges=[10.0.0.9-10.0.0.1]", ERR_INVALID, "RemoteIPRanges"},
+        {"PROXY version", "ReceiveConnector: Name=x|ProxyProtocol=[V3]", ERR_INVALID, "ProxyProtocol"},
+        {"proxy", "ReceiveConnector: Name=x|ProxyProtocolSources=[10.0.0]", ERR_INVALID, "ProxyProtocolSources"},
         {"mechanism", "ReceiveConnector: Name=x|AuthMechanism=[Tls,Ntlm]", ERR_INVALID, "AuthMechanism"},
         {"enum", "ReceiveConnector: Name=x|SizeEnabled=Maybe", ERR_INVALID,
          "Disabled, Enabled, EnabledWithoutValue"},

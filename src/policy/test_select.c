@@ -248,11 +248,45 @@ static void test_conflict(void **state UNUSED)
     }
 }
 
+static void test_proxies(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *connector, *peer;
+        unsigned versions;
+    } cases[] = {
+        {"in the list", "Both", "10.0.0.5", CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2},
+        {"in a range of it", "Both", "10.1.255.255", CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2},
+        {"one past it", "Both", "10.2.0.0", 0},
+        {"of the other family", "Both", "::a00:5", 0},
+        {"as a dual-stack socket shows it", "Both", "::ffff:10.0.0.5", CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2},
+        {"one version", "Two", "2001:db8::5", CONNECTOR_PROXY_V2},
+        {"a list, but no version", "Off", "10.0.0.5", 0},
+        {"neither", "Plain", "10.0.0.5", 0},
+    };
+    struct test_policy t;
+    test_policy_init(&t);
+    test_add(
+        &t, "ReceiveConnector: Guid=a|Name=Plain\n"
+            "ReceiveConnector: Guid=b|Name=Both|ProxyProtocol=[V1,V2]|ProxyProtocolSources=[10.0.0.5,10.1.0.0/16]\n"
+            "ReceiveConnector: Guid=c|Name=Two|ProxyProtocol=[V2]|ProxyProtocolSources=[2001:db8::/64]\n"
+            "ReceiveConnector: Guid=d|Name=Off|ProxyProtocol=[None]|ProxyProtocolSources=[10.0.0.5]");
+    test_open(&t);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        CHECK_INT(cases[i].name,
+                  policy_proxy_versions(t.policy, test_receive(&t, cases[i].connector), test_ip(cases[i].peer)),
+                  cases[i].versions);
+    test_policy_done(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_selection),          cmocka_unit_test(test_trace),    cmocka_unit_test(test_many),
-        cmocka_unit_test(test_selection_property), cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_selection_property),
+        cmocka_unit_test(test_conflict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

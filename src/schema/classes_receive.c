@@ -13,6 +13,7 @@ const char *const schema_words_group[] = {
 const char *const schema_words_logging[] = {"None", "Verbose", NULL};
 static const char *const size_words[] = {"Enabled", "Disabled", "EnabledWithoutValue", NULL};
 static const char *const tls_words[] = {"Tls10", "Tls11", "Tls12", "Tls13", NULL};
+static const char *const proxy_words[] = {"None", "V1", "V2", NULL};
 static const char *const source_words[] = {"None", "IPAddress", "User", "All", NULL};
 
 static const struct schema_property properties[] = {
@@ -107,6 +108,15 @@ static const struct schema_property properties[] = {
     {"TlsMinimumVersion", SCHEMA_ENUM, 0, SINCE_OURS, .initial = "Tls12", .words = tls_words,
      .help = "The oldest TLS version that is spoken. Tls10 and Tls11 are for old devices on a connector of their "
              "own."},
+    {"ProxyProtocol", SCHEMA_FLAGS, 0, SINCE_OURS, .initial = "None", .words = proxy_words,
+     .help =
+         "The versions of the PROXY protocol in which the load balancers of ProxyProtocolSources say for whom they "
+         "connect. A connection of theirs that reaches this connector must begin with such a header; its "
+         "connector is then selected anew by the client's address, with the local address and port as they are."},
+    {"ProxyProtocolSources", SCHEMA_RANGE, SCHEMA_LIST, SINCE_OURS,
+     .help =
+         "The load balancers that are believed, and must send a header. From any other address a header ends the "
+         "connection. None may be wider than 10.0.0.0/8 or fc00::/7."},
     SCHEMA_TAIL,
 };
 

@@ -4,7 +4,7 @@
 #include "schema/schema.h"
 
 enum {
-    SCHEMA_RECEIVE_RULES = 13,
+    SCHEMA_RECEIVE_RULES = 17,
     SCHEMA_SEND_RULES = 5,
     SCHEMA_DOMAIN_RULES = 1,
     SCHEMA_SERVER_RULES = 1,

@@ -4,6 +4,7 @@
  */
 #include "schema/internal.h"
 
+#include "base/ip.h"
 #include "base/num.h"
 #include "policy/group.h"
 
@@ -158,6 +159,71 @@ RULE(banner)
     return ERR_NONE;
 }
 
+RULE(proxy_none_alone)
+{
+    if (has(r, "ProxyProtocol", "None") && count(r, "ProxyProtocol") > 1)
+        REFUSE("ProxyProtocol: None stands alone; give None, or the versions without it");
+    return ERR_NONE;
+}
+
+static bool reads_proxy_headers(const struct record *r)
+{
+    return count(r, "ProxyProtocol") && !has(r, "ProxyProtocol", "None");
+}
+
+RULE(proxy_needs_sources)
+{
+    if (reads_proxy_headers(r) && !count(r, "ProxyProtocolSources"))
+        REFUSE("ProxyProtocol needs ProxyProtocolSources, the load balancers that are believed; add "
+               "-ProxyProtocolSources 192.0.2.1, or set ProxyProtocol None");
+    return ERR_NONE;
+}
+
+/* Whoever is believed chooses its address, and so its connector: a list that holds strangers is none. */
+RULE(proxy_sources_width)
+{
+    const struct ip_range widest_v4 = {ip_v4(10, 0, 0, 0), ip_v4(10, 255, 255, 255)};
+    struct ip_range range, widest_v6;
+    bool parsed = ip_parse_range(SPAN("fc00::/7"), &widest_v6);
+    ASSERT(parsed);
+    for (size_t i = 0; i < count(r, "ProxyProtocolSources"); i++) {
+        struct span text = record_get(r, SPAN("ProxyProtocolSources"))->list.items[i].s;
+        if (ip_parse_range(text, &range) &&
+            ip_range_cmp_size(range, ip_is_v4(range.first) ? widest_v4 : widest_v6) > 0)
+            REFUSE(
+                "ProxyProtocolSources: %.*s is wider than 10.0.0.0/8 or fc00::/7; whoever is in it could claim any "
+                "address and so reach any connector. Give the addresses of the load balancers alone",
+                SPAN_ARG(text));
+    }
+    return ERR_NONE;
+}
+
+static bool overlaps_any(struct ip_range range, const struct record *r, const char *property)
+{
+    for (size_t i = 0; i < count(r, property); i++) {
+        struct ip_range other;
+        if (ip_parse_range(record_get(r, span_of(property))->list.items[i].s, &other) &&
+            ip_is_v4(other.first) == ip_is_v4(range.first) && ip_cmp(other.first, range.last) <= 0 &&
+            ip_cmp(range.first, other.last) <= 0)
+            return true;
+    }
+    return false;
+}
+
+/* The connector must serve the load balancer itself before it can read what that has to say. */
+RULE(proxy_sources_in_ranges)
+{
+    for (size_t i = 0; reads_proxy_headers(r) && i < count(r, "ProxyProtocolSources"); i++) {
+        struct span text = record_get(r, SPAN("ProxyProtocolSources"))->list.items[i].s;
+        struct ip_range range;
+        if (ip_parse_range(text, &range) && !overlaps_any(range, r, "RemoteIPRanges"))
+            REFUSE("ProxyProtocolSources: %.*s is not in RemoteIPRanges, so that its connections never reach this "
+                   "connector; add it to RemoteIPRanges, or set ProxyProtocol on the connector that serves it",
+                   SPAN_ARG(text));
+    }
+    return ERR_NONE;
+}
+
 const struct schema_rule schema_receive_rules[SCHEMA_RECEIVE_RULES] = {
     {"auth-none-alone", auth_none_alone},
     {"groups-none-alone", groups_none_alone},
@@ -172,6 +238,10 @@ const struct schema_rule schema_receive_rules[SCHEMA_RECEIVE_RULES] = {
     {"suppress-anonymous-tls", suppress_anonymous_tls},
     {"edge-groups", edge_groups},
     {"banner", banner},
+    {"proxy-none-alone", proxy_none_alone},
+    {"proxy-needs-sources", proxy_needs_sources},
+    {"proxy-sources-width", proxy_sources_width},
+    {"proxy-sources-in-ranges", proxy_sources_in_ranges},
 };
 
 /* ---- SendConnector ---- */

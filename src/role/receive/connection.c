@@ -167,6 +167,16 @@ static void pump_tls(struct connection *c)
         conn_end(c, tls_error(c->tls));
 }
 
+static void input_tls(struct connection *c, struct span bytes)
+{
+    enum tls_status st = tls_input(c->tls, bytes);
+    pump_tls(c);
+    if (st == TLS_FAILED && !c->ended) {
+        conn_flush(c); /* the alert */
+        conn_end(c, tls_error(c->tls));
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = stream->data;
@@ -178,12 +188,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         offer(c, span_make(buf->base, (size_t)n));
         conn_flush(c);
     } else if (n > 0) {
-        enum tls_status st = tls_input(c->tls, span_make(buf->base, (size_t)n));
-        pump_tls(c);
-        if (st == TLS_FAILED && !c->ended) {
-            conn_flush(c); /* the alert */
-            conn_end(c, tls_error(c->tls));
-        }
+        input_tls(c, span_make(buf->base, (size_t)n));
     }
 }
 
@@ -195,8 +200,14 @@ void connection_begin(struct connection *c, struct tls_context *tls)
             conn_end(c, "out of memory");
             return;
         }
+        struct buf taken = c->kept; /* behind what the owner took, the handshake */
+        buf_init(&c->kept, READ_MAX);
+        if (taken.len)
+            input_tls(c, buf_span(&taken));
+        buf_done(&taken);
     }
-    conn_read(c, true);
+    if (!c->kept.len)
+        conn_read(c, true);
 }
 
 size_t connection_start_tls(struct connection *c, struct tls_context *tls)

@@ -39,7 +39,10 @@ enum { CONNECTION_OUTPUT_MAX = 256 * 1024 };
  */
 struct connection *connection_accept(uv_stream_t *listener, const struct connection_owner *owner, void *context,
                                      struct ip_endpoint *ret_local, struct ip_endpoint *ret_remote);
-/* Starts reading; with a TLS context the handshake comes first (implicit TLS). */
+/*
+ * Starts reading; with a TLS context the handshake comes first (implicit TLS). Once more, with a TLS context, by an
+ * owner that has taken a header in the clear: the handshake comes behind it, and begins with what is kept.
+ */
 void connection_begin(struct connection *c, struct tls_context *tls);
 /*
  * From the next byte on everything is TLS (STARTTLS): output written before goes out in the clear first; kept

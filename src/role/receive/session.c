@@ -22,12 +22,12 @@ enum { CLOSE_WAIT_MS = 10000 };
 static struct session *all;
 
 static void on_timer(uv_timer_t *t);
-static void end(struct session *s);
 
 static void on_timer_closed(uv_handle_t *h)
 {
     struct session *s = h->data;
     smtp_server_free(s->smtp);
+    session_proxy_free(s);
     policy_ref_drop(s->policy_ref);
     tls_context_free(s->tls);
     arena_clear(&s->arena);
@@ -91,7 +91,7 @@ static void give_answers(struct session *s)
 static void end_unless_reply_due(struct session *s)
 {
     if (s->input_ended && !s->closed && smtp_server_wants_input(s->smtp))
-        end(s);
+        session_end(s);
 }
 
 void session_settle(struct session *s)
@@ -150,7 +150,7 @@ static void on_body(void *context, struct span bytes)
     session_message_body(context, bytes);
 }
 
-static void end(struct session *s)
+void session_end(struct session *s)
 {
     if (s->closed || s->ending)
         return;
@@ -161,7 +161,7 @@ static void end(struct session *s)
 
 static void on_close(void *context)
 {
-    end(context);
+    session_end(context);
 }
 
 static void on_event(void *context, enum smtp_event event, struct span detail)
@@ -209,6 +209,10 @@ static size_t on_input(void *context, struct span bytes)
 {
     struct session *s = context;
     size_t taken = 0;
+    if (s->proxy)
+        return session_proxy_input(s, bytes);
+    if (session_proxy_uninvited(s, bytes))
+        return bytes.len;
     session_ref(s);
     while (taken < bytes.len && !s->closed && smtp_server_wants_input(s->smtp) && !session_message_paused(s)) {
         size_t n = smtp_server_feed(s->smtp, span_from(bytes, taken), clock_mono_ms());
@@ -238,6 +242,10 @@ static void log_start(const struct session *s)
     log_id(&l, "session", s->id);
     log_str(&l, "remote", ip_print_endpoint(s->remote, remote));
     log_str(&l, "local", ip_print_endpoint(s->local, local));
+    if (s->proxy_peer.port)
+        log_str(&l, "proxy", ip_print_endpoint(s->proxy_peer, remote));
+    if (s->published.port)
+        log_str(&l, "published", ip_print_endpoint(s->published, remote));
     log_span(&l, "connector", policy_text(s->policy, s->connector->name));
     log_int(&l, "policy", (int64_t)policy_ref_version(s->policy_ref));
     log_end(&l);
@@ -268,6 +276,10 @@ static void on_input_ended(void *context)
 {
     struct session *s = context;
     s->input_ended = true;
+    if (s->proxy) {
+        session_proxy_input_ended(s);
+        return;
+    }
     end_unless_reply_due(s);
 }
 
@@ -305,7 +317,8 @@ static void on_timer(uv_timer_t *t)
 /* True when the connection has a connector that serves it. */
 static bool choose_connector(struct session *s)
 {
-    s->policy_ref = policy_ref_current();
+    if (!s->policy_ref)
+        s->policy_ref = policy_ref_current();
     s->policy = policy_ref_policy(s->policy_ref);
     s->connector = policy_select(s->policy, s->local, s->remote.addr);
     ip_print(s->remote.addr, s->remote_text);
@@ -314,6 +327,12 @@ static bool choose_connector(struct session *s)
                  s->local.port);
         return false;
     }
+    return true;
+}
+
+/* Makes ready what the connector offers; true when it can be offered. */
+static bool prepare(struct session *s)
+{
     session_profile(s, clock_wall_ms());
     if (!gate_can_greet(s->connector, s->tls)) {
         log_text(LOG_ERROR, "no-certificate", "implicit TLS without a certificate: the connection of %s is closed",
@@ -328,7 +347,7 @@ static void begin(struct session *s)
     forget_user(s);
     s->smtp = smtp_server_new(&s->profile, &output, s, clock_mono_ms());
     if (!s->smtp) {
-        end(s);
+        session_end(s);
         return;
     }
     log_start(s);
@@ -337,6 +356,18 @@ static void begin(struct session *s)
     if (!s->profile.tls_active)
         smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());
     set_timer(s);
+}
+
+void session_open(struct session *s)
+{
+    if (!choose_connector(s))
+        session_end(s);
+    else if (session_proxy_begin(s))
+        return;
+    else if (!prepare(s))
+        session_end(s);
+    else
+        begin(s);
 }
 
 void session_accept(struct role *role, uv_stream_t *listener)
@@ -362,19 +393,16 @@ void session_accept(struct role *role, uv_stream_t *listener)
         all->previous = s;
     all = s;
     receive_session_opened();
-    if (choose_connector(s))
-        begin(s);
-    else
-        end(s);
+    session_open(s);
 }
 
 void sessions_drain(void)
 {
     for (struct session *s = all, *next; s; s = next) {
         next = s->next;
-        if (!s->smtp || s->closed || s->ending)
+        if ((!s->smtp && !s->proxy) || s->closed || s->ending)
             continue;
-        if (connection_handshaking(s->connection)) {
+        if (s->proxy || connection_handshaking(s->connection)) {
             /* Nothing was begun that could be finished, and a 421 in the clear would be noise. */
             connection_abort(s->connection, "the server is stopping");
         } else {

@@ -20,6 +20,7 @@ struct session {
     bool input_ended;    /* the client says nothing more; it is told what is due, then the session ends */
     bool ending;         /* the last reply is on its way */
     bool closed;
+    bool heard;                    /* the client has said something */
     struct connection *connection; /* NULL when closed */
     struct smtp_server *smtp;
     struct smtp_server_profile profile;
@@ -29,6 +30,9 @@ struct session {
     const struct receive_connector *connector;
     struct tls_context *tls; /* a reference to what STARTTLS or implicit TLS would use; NULL: not offered */
     struct ip_endpoint local, remote;
+    struct session_proxy *proxy;   /* while a PROXY header is awaited */
+    struct ip_endpoint proxy_peer; /* who sent one, for `remote`; port 0: none was read */
+    struct ip_endpoint published;  /* what it says that the client connected to; port 0: nothing */
     char remote_text[IP_TEXT_MAX];
     struct arena arena; /* identity, profile */
     struct gate gate;
@@ -54,7 +58,23 @@ void session_reply(struct session *s, const struct smtp_answer *answer);
 void session_settle(struct session *s);
 void session_ref(struct session *s);
 void session_unref(struct session *s);
+/*
+ * Selects the connector for the addresses and begins: with the greeting, with TLS, or by awaiting a PROXY header.
+ * The session ends where it cannot be served.
+ */
+void session_open(struct session *s);
+/* Says what is due, then closes. More than once is once. */
+void session_end(struct session *s);
 
+/* ---- proxy.c ---- */
+/* True when a PROXY header has to come first; it is awaited then, and session_open is called again behind it. */
+bool session_proxy_begin(struct session *s);
+/* For the connection's calls while s->proxy is not NULL. */
+size_t session_proxy_input(struct session *s, struct span bytes);
+void session_proxy_input_ended(struct session *s);
+/* Whether the first that a client says is a PROXY header that nobody asked for: the session ends then. */
+bool session_proxy_uninvited(struct session *s, struct span first);
+void session_proxy_free(struct session *s);
 /* ---- session_auth.c ---- */
 void session_auth_start(struct session *s, const struct smtp_ask *ask);
 void session_auth_step(struct session *s, struct span response);

@@ -287,6 +287,35 @@ static void handshake(struct world *w)
     assert_false(connection_handshaking(w->connection));
 }
 
+/* A header in the clear, and the client's first flight in the same segment. */
+static void test_tls_behind_a_header(void **state)
+{
+    struct world *w = *state;
+    struct buf out;
+    make_tls(w);
+    w->tls = tls_connect_new(w->client_tls, SPAN(""));
+    assert_non_null(w->tls);
+    assert_int_equal(tls_input(w->tls, SPAN("")), TLS_OK);
+    buf_init(&out, 1 << 16);
+    buf_add(&out, SPAN("header"));
+    tls_output(w->tls, &out);
+    assert_true(out.len > strlen("header"));
+    w->take = strlen("header");
+    assert_int_equal(write(w->client, out.ptr, out.len), (ssize_t)out.len);
+    buf_done(&out);
+    wait_for(w, 1);
+    connection_begin(w->connection, w->server_tls);
+    w->take = SIZE_MAX;
+    uv_timer_start(&w->limit, on_limit, WAIT_MS, 0);
+    while (!w->secured || !tls_handshake_done(w->tls))
+        client_exchange(w);
+    uv_timer_stop(&w->limit);
+    assert_int_equal(tls_write(w->tls, SPAN("EHLO")), TLS_OK);
+    while (w->inputs < 2)
+        client_exchange(w);
+    check_got(w, "headerEHLO");
+}
+
 static void test_reply_after_close_notify(void **state)
 {
     struct world *w = *state;
@@ -374,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reply_after_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_behind_what_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reset_closes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_behind_a_header, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reply_after_close_notify, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_in_a_handshake_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_flushes, setup, teardown),
