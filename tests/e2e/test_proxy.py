@@ -185,3 +185,39 @@ def test_properties(server):
     assert "ProxyProtocolSources" in error and "load balancers" in error
     assert "RemoteIPRanges" in server.shell_error("Set-ReceiveConnector gate -ProxyProtocolSources 127.0.0.200")
     assert "-ProxyProtocolSources" in server.shell_error("Set-ReceiveConnector client -ProxyProtocol V2")
+    server.shell("New-ReceiveConnector -Name both -Usage Custom -Bindings 0.0.0.0:%d -RemoteIPRanges 127.0.1.0/24 -ProxyProtocol v2 -ProxyProtocolSources 127.0.1.1; "
+                 "Set-ReceiveConnector both -ProxyProtocol @{Add='V1'} -ProxyProtocolSources @{Add='127.0.1.2'}" % server.smtp)
+    both = server.one("Get-ReceiveConnector both")
+    assert both["ProxyProtocol"] == ["V1", "V2"] and both["ProxyProtocolSources"] == ["127.0.1.1", "127.0.1.2"]
+
+
+def test_one_connector_for_both(server):
+    """Takes a header from its proxy and serves others directly."""
+    server.connector("mixed", "127.0.2.0/24", extra="-ProxyProtocol V1 -ProxyProtocolSources 127.0.2.9 -Banner '220 mixed'")
+    settle()
+    assert greeting(server, b"", "127.0.2.7") == "mixed"
+    assert greeting(server, v1("127.0.2.7"), "127.0.2.9") == "mixed"
+    assert greeting(server, v1(CLIENT), "127.0.2.9") == "client"
+
+
+@pytest.mark.parametrize("first", [b"", b"PROXY ", v1(CLIENT), v1(CLIENT) + b"QUIT\r\n"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_abandoned(server, first, reset):
+    """A peer that goes away at any point leaves nothing behind: the server goes on, and its stop waits for nobody."""
+    before = server.log_text().count("event=session-end")
+    s = direct(server, first)
+    if reset:
+        s.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+    wait_for("the end", lambda: server.log_text().count("event=session-end") > before)
+    assert greeting(server, v1(CLIENT)) == "client"
+
+
+def test_stopping_does_not_wait_for_a_header(fresh_server):
+    fresh_server.connector("gate", PROXY, extra="-ProxyProtocol V1 -ProxyProtocolSources %s" % PROXY)
+    settle()
+    with direct(fresh_server, b"PROXY ") as s:
+        begun = time.monotonic()
+        assert fresh_server.stop() == 0
+        assert time.monotonic() - begun < 8
+        assert closed_unspoken(s)
