@@ -1,4 +1,5 @@
 """Behind a real HAProxy the connector is selected by the client's own address; nobody else may say whose that is."""
+import glob
 import re
 import socket
 import struct
@@ -161,6 +162,21 @@ def test_bad_headers(server, first, reason):
     with direct(server, first) as s:
         assert closed_unspoken(s)
     wait_logged(server, r"event=proxy-header-refused .*connector=gate reason=\"[^\"]*%s[^\"]*\" refused=\d" % reason)
+
+
+def test_protocol_log(server):
+    server.connector("logged", "127.0.0.79", extra="-ProtocolLoggingLevel Verbose")
+    settle()
+    with direct(server, v1("127.0.0.79") + v1(CLIENT)) as s:
+        assert s.reply().code == 220
+        assert s.reply() == "554 5.7.1"
+
+    def rows():
+        text = "".join(open(f, encoding="utf-8").read() for f in glob.glob(server.state + "/log/ProtocolLog/SmtpReceive/RECV*.log"))
+        return [line for line in text.splitlines() if "\\logged," in line and "127.0.0.79:4711" in line]
+    got = wait_for("the rows", lambda: rows() if rows() and ",-," in rows()[-1] else None)
+    assert any(re.search(r",\*,%s:\d+,Received PROXY header" % re.escape(PROXY), r) for r in got), got
+    assert [r for r in got if ",<,PROXY" in r] and [r for r in got if ",>,554 5.7.1" in r], got
 
 
 def test_version_that_is_not_enabled(server):

@@ -134,6 +134,7 @@ void session_proxy_input_ended(struct session *s)
 
 bool session_proxy_uninvited(struct session *s, struct span first)
 {
+    const struct span refusal = SPAN("554 5.7.1 No PROXY header is taken from this address\r\n");
     if (s->heard)
         return false;
     s->heard = true;
@@ -144,7 +145,9 @@ bool session_proxy_uninvited(struct session *s, struct span first)
                     ? "a second header; a session has one"
                     : "the connector takes none from this address; if it is a load balancer's, add it to "
                       "ProxyProtocolSources of the connector that serves it and set ProxyProtocol");
-    connection_write(s->connection, SPAN("554 5.7.1 No PROXY header is taken from this address\r\n"));
+    protocol_log_row(s->protocol, PROTOCOL_ROW_RECEIVED, SPAN("PROXY ..."), SPAN(""));
+    protocol_log_lines(s->protocol, PROTOCOL_ROW_SENT, refusal);
+    connection_write(s->connection, refusal);
     session_end(s);
     return true;
 }

@@ -32,6 +32,11 @@ void session_protocol_begin(struct session *s)
         return;
     s->protocol = begin(s);
     protocol_log_row(s->protocol, PROTOCOL_ROW_CONNECT, SPAN(""), SPAN(""));
+    if (s->proxy_peer.port) {
+        char proxy[IP_ENDPOINT_TEXT_MAX];
+        protocol_log_row(s->protocol, PROTOCOL_ROW_INFORMATION, span_of(ip_print_endpoint(s->proxy_peer, proxy)),
+                         SPAN("Received PROXY header"));
+    }
     session_protocol_permissions(s);
 }
 
