@@ -49,6 +49,8 @@ struct delivery_destination {
     struct span helo_name;
     struct span user; /* empty: no authentication */
     const struct secret *password;
+    unsigned
+        remove_headers; /* enum header_exit (mail/header_exit.h): what it may not have; for whoever fills `front` */
 };
 
 enum {
@@ -80,6 +82,9 @@ struct delivery_job {
     uint64_t size;    /* octets of the body */
     struct span body; /* when body_fd is negative */
     int body_fd;      /* a regular file, read with pread from 0 to size; not closed */
+    /* Takes the place of the body's first body_from octets: a header section without what does not leave. */
+    struct span front;
+    uint64_t body_from;
     /* True when no earlier attempt can have happened. Otherwise Maildir also looks through cur/ for the file. */
     bool first_attempt;
     struct delivery_destination to;

@@ -31,6 +31,8 @@ static void on_work(uv_work_t *work)
             .sender = job->sender,
             .name = m->names[i],
             .first_attempt = job->first_attempt,
+            .front = job->front,
+            .body_from = job->body_from,
             .body = job->body,
             .body_fd = job->body_fd,
             .size = job->size,

@@ -140,7 +140,7 @@ static void writer_add_field(struct writer *w, struct span name, struct span val
 static void copy_descriptor(struct writer *w, const struct maildir_letter *l)
 {
     char piece[BLOCK];
-    uint64_t at = 0;
+    uint64_t at = l->body_from;
     while (at < l->size && !w->error) {
         uint64_t left = l->size - at;
         ssize_t n = pread(l->body_fd, piece, left < sizeof piece ? (size_t)left : sizeof piece, (off_t)at);
@@ -167,10 +167,11 @@ static int write_letter(int fd, const struct maildir_letter *l)
     w->len = 0;
     writer_add_field(w, SPAN("Return-Path"), l->sender, true);
     writer_add_field(w, SPAN("Delivered-To"), l->mailbox, false);
+    writer_add_text(w, l->front);
     if (l->body_fd >= 0)
         copy_descriptor(w, l);
     else
-        writer_add_text(w, l->body);
+        writer_add_text(w, span_from(l->body, (size_t)l->body_from));
     if (w->held_cr)
         writer_add(w, SPAN("\r"));
     writer_flush(w);

@@ -11,7 +11,9 @@ struct maildir_letter {
     struct span sender;    /* for Return-Path */
     const char *name;      /* of the file: maildir_store_name */
     bool first_attempt;    /* no need to look for the file in cur/ */
-    struct span body;      /* when body_fd is negative */
+    struct span front;     /* instead of the body's first body_from octets */
+    uint64_t body_from;
+    struct span body; /* when body_fd is negative */
     int body_fd;
     uint64_t size;
 };

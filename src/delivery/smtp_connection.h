@@ -24,9 +24,11 @@ struct smtp_target {
 /* What is sent: borrowed until done or failed, or smtp_connection_abandon. */
 struct smtp_load {
     struct smtp_client_message message;
+    struct span front; /* instead of the body's first body_from octets */
+    uint64_t body_from;
     struct span body; /* when body_fd is negative */
     int body_fd;
-    uint64_t size;
+    uint64_t size; /* of what the descriptor has */
 };
 
 /* Calls to the owner. Of done and failed exactly one comes; then the connection is not its own. */

@@ -142,15 +142,18 @@ static struct span read_body(struct smtp_connection *c, const char **ret_error)
 {
     const struct smtp_load *l = &c->load;
     *ret_error = NULL;
+    if (c->body_at < l->front.len)
+        return span_head(span_from(l->front, (size_t)c->body_at), BODY_PIECE);
+    uint64_t at = l->body_from + (c->body_at - l->front.len);
     if (l->body_fd < 0)
-        return span_head(span_from(l->body, (size_t)c->body_at), BODY_PIECE);
-    uint64_t left = l->size - c->body_at;
+        return span_head(span_from(l->body, (size_t)at), BODY_PIECE);
+    uint64_t left = l->size - at;
     if (left == 0)
         return SPAN("");
     /* From the page cache as a rule, since the queue has just written it: not worth a trip to the thread pool. */
     ssize_t n;
     do
-        n = pread(l->body_fd, c->engine->body, left < BODY_PIECE ? (size_t)left : BODY_PIECE, (off_t)c->body_at);
+        n = pread(l->body_fd, c->engine->body, left < BODY_PIECE ? (size_t)left : BODY_PIECE, (off_t)at);
     while (n < 0 && errno == EINTR);
     if (n > 0)
         return span_make(c->engine->body, (size_t)n);

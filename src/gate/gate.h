@@ -97,6 +97,15 @@ unsigned gate_rights(const struct gate *g);
 bool gate_is_submission(const struct gate *g, unsigned rights);
 /* What the connector and the rights say of the intake. Trace, Message-ID and date are left to the caller. */
 struct intake_options gate_intake_options(const struct gate *g, unsigned rights);
+/* As whom the sender is stamped (X-MS-Exchange-Organization-AuthAs). */
+enum gate_auth_as { GATE_ANONYMOUS, GATE_INTERNAL, GATE_PARTNER };
+/*
+ * Internal are users, our servers and those that the connector vouches for; so is a client with
+ * ms-Exch-SMTP-Accept-Authentication-Flag that says with AUTH= (RFC 4954 5) whom it has authenticated.
+ */
+enum gate_auth_as gate_auth_as(const struct gate *g, unsigned rights, const struct smtp_mail *mail);
+/* Appends the stamp's fields; host: this server's name. */
+void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host);
 /*
  * At the end of the data: the intake's problem, and whether the session may send as those whom From and Sender
  * name. OK leaves the message to be stored. The decision is that about the author who was refused, else about the

@@ -29,6 +29,27 @@ struct intake_options gate_intake_options(const struct gate *g, unsigned rights)
     };
 }
 
+enum gate_auth_as gate_auth_as(const struct gate *g, unsigned rights, const struct smtp_mail *mail)
+{
+    const unsigned ours = PRINCIPAL_BIT(PRINCIPAL_EXCHANGE_SERVERS) | PRINCIPAL_BIT(PRINCIPAL_HUB_SERVERS) |
+                          PRINCIPAL_BIT(PRINCIPAL_EDGE_SERVERS) | PRINCIPAL_BIT(PRINCIPAL_EXTERNALLY_SECURED);
+    bool vouched = (rights & RIGHT_BIT(RIGHT_ACCEPT_AUTHENTICATION_FLAG)) && mail->auth.len &&
+                   !span_eq(mail->auth, SPAN("<>"));
+    if (token_is_user(&g->token) || (g->token.well_known & ours) || vouched)
+        return GATE_INTERNAL;
+    return g->token.well_known & PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS) ? GATE_PARTNER : GATE_ANONYMOUS;
+}
+
+void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host)
+{
+    static const char *const words[] = {
+        [GATE_ANONYMOUS] = "Anonymous", [GATE_INTERNAL] = "Internal", [GATE_PARTNER] = "Partner"};
+    buf_addf(out,
+             "X-MS-Exchange-Organization-AuthAs: %s\r\n"
+             "X-MS-Exchange-Organization-AuthSource: %.*s\r\n",
+             words[as], SPAN_ARG(host));
+}
+
 static struct smtp_reply problem_reply(enum intake_problem p)
 {
     switch (p) {

@@ -273,6 +273,43 @@ static void test_intake_options(void **state UNUSED)
     test_policy_done(&t);
 }
 
+/* As whom a sender is stamped. */
+static void test_auth_as(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *connector;
+        bool alice;
+        unsigned servers;
+        const char *auth; /* AUTH= */
+        enum gate_auth_as want;
+    } rows[] = {
+        {"the Internet", "internet", false, 0, "", GATE_ANONYMOUS},
+        {"whom nobody may vouch for", "internet", false, 0, "a@example.com", GATE_ANONYMOUS},
+        {"a user", "client", true, 0, "", GATE_INTERNAL},
+        {"a secured server", "external", false, 0, "", GATE_INTERNAL},
+        {"a server of ours", "internet", false, PRINCIPAL_BIT(PRINCIPAL_HUB_SERVERS), "", GATE_INTERNAL},
+        {"a partner", "internet", false, PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS), "", GATE_PARTNER},
+    };
+    struct test_policy t;
+    test_policy_init(&t);
+    add_policy(&t);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gate g;
+        const struct smtp_mail mail = {.auth = span_of(rows[i].auth)};
+        gate_begin(&g, t.policy, test_receive(&t, rows[i].connector), rows[i].servers);
+        if (rows[i].alice)
+            gate_log_on(&g, &alice);
+        CHECK_INT(rows[i].name, gate_auth_as(&g, gate_rights(&g), &mail), rows[i].want);
+    }
+    struct gate g;
+    const unsigned may = RIGHT_BIT(RIGHT_ACCEPT_AUTHENTICATION_FLAG);
+    gate_begin(&g, t.policy, test_receive(&t, "internet"), 0);
+    const struct smtp_mail vouched = {.auth = SPAN("a@example.com")}, nobody = {.auth = SPAN("<>")};
+    assert_int_equal(gate_auth_as(&g, may, &vouched), GATE_INTERNAL);
+    assert_int_equal(gate_auth_as(&g, may, &nobody), GATE_ANONYMOUS);
+    test_policy_done(&t);
+}
+
 static const struct {
     const char *name, *connector;
     bool alice;
@@ -346,7 +383,8 @@ int main(void)
         cmocka_unit_test(test_profiles),       cmocka_unit_test(test_profile_of_every_property),
         cmocka_unit_test(test_log_on),         cmocka_unit_test(test_envelopes),
         cmocka_unit_test(test_resolved),       cmocka_unit_test(test_recipient_address),
-        cmocka_unit_test(test_intake_options), cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_intake_options), cmocka_unit_test(test_auth_as),
+        cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,8 +261,9 @@ static void put_original_part(const struct writer *w, struct buf *out)
                d->full ? (w->utf8 ? SPAN("message/global") : SPAN("message/rfc822"))
                        : (w->utf8 ? SPAN("message/global-headers") : SPAN("text/rfc822-headers")),
                w->eight_bit);
+    /* Without its way here, which is ours to know; the text for administrators above has it. */
     for (struct span rest = d->original_header; header_next(&rest, &f);)
-        if (dsn_shows_field(f.name)) {
+        if (dsn_shows_field(f.name) && header_class(f.name) != HEADER_ROUTING) {
             buf_add(out, f.whole);
             if (!span_ends(f.whole, SPAN("\n")))
                 buf_add(out, SPAN("\r\n"));

@@ -60,6 +60,9 @@ static void check_output(const struct intake_options *o, struct span message, co
 {
     ASSERT(r->bytes_out == out.len && span_starts(out, o->trace));
     struct span rest = span_from(out, o->trace.len), line = {NULL, 0};
+    ASSERT(!o->stamp.len || !o->remove_organization || span_starts(rest, o->stamp));
+    if (o->stamp.len && span_starts(rest, o->stamp))
+        rest = span_from(rest, o->stamp.len);
     while (span_split(&rest, '\n', &line) && !span_eq(line, SPAN("\r"))) {
         ASSERT(rest.ptr && span_find(line, '\r') + 1 == line.len && span_find(line, '\0') == SIZE_MAX);
         bool continues = line.ptr[0] == ' ' || line.ptr[0] == '\t';
@@ -79,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const struct intake_options o = {
         .trace = SPAN("Received: by us\r\n"),
+        .stamp = data[2] & 4 ? SPAN("X-MS-Exchange-Organization-AuthAs: Anonymous\r\n") : SPAN(""),
         .remove_routing = data[0] & 1,
         .remove_organization = data[0] & 2,
         .remove_forest = data[0] & 4,

@@ -1,7 +1,8 @@
 /*
  * intake.h: what a receiving server does to a message as it arrives. It puts its trace field in front, removes the
  * fields that the session may not bring (header firewall), counts hops, notes who the message says it is from,
- * completes a submission (RFC 6409 section 8), and passes the rest on untouched.
+ * completes a submission (RFC 6409 section 8), stamps it with who its sender was here, and passes the rest on
+ * untouched.
  *
  * Input comes in chunks of any size, dot-unstuffed, with CRLF line ends. Only the header section is held back,
  * bounded by max_header; body bytes go to the output as sub-spans of the input. How the input is cut changes
@@ -22,6 +23,7 @@ enum { INTAKE_FROM_MAX = 16, INTAKE_SUBJECT_MAX = 255, INTAKE_MESSAGE_ID_MAX = 2
 /* Return-Path is always removed: it is added at final delivery (RFC 5321 4.4). */
 struct intake_options {
     struct span trace;   /* whole fields that come first (Received), with their CRLF */
+    struct span stamp;   /* whole fields behind the trace, unless an X-MS-Exchange-Organization-AuthAs is kept */
     bool remove_routing; /* enum header_class, one by one */
     bool remove_organization;
     bool remove_forest;

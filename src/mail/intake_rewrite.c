@@ -19,6 +19,7 @@ enum known_field {
     FIELD_SENDER,
     FIELD_BCC,
     FIELD_RETURN_PATH,
+    FIELD_AUTH_AS,
 };
 
 static enum known_field known_field(struct span name)
@@ -36,6 +37,7 @@ static enum known_field known_field(struct span name)
         {SPAN_INIT("Bcc"), FIELD_BCC},
         {SPAN_INIT("Resent-Bcc"), FIELD_BCC},
         {SPAN_INIT("Return-Path"), FIELD_RETURN_PATH},
+        {SPAN_INIT("X-MS-Exchange-Organization-AuthAs"), FIELD_AUTH_AS},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (span_ieq(name, table[i].name))
@@ -72,7 +74,7 @@ static void note_sender(struct intake_result *r, struct arena *arena, struct spa
 }
 
 struct missing {
-    bool message_id, date;
+    bool message_id, date, auth_as;
 };
 
 static void note_fields(struct intake *i, struct span section, struct missing *ret)
@@ -80,7 +82,7 @@ static void note_fields(struct intake *i, struct span section, struct missing *r
     struct intake_result *r = &i->result;
     struct header_field f;
     r->authors_complete = true;
-    *ret = (struct missing){.message_id = true, .date = true};
+    *ret = (struct missing){.message_id = true, .date = true, .auth_as = true};
     for (struct span rest = section; header_next(&rest, &f);)
         switch (known_field(f.name)) {
         case FIELD_RECEIVED: r->hops += r->hops < UINT32_MAX; break;
@@ -89,6 +91,7 @@ static void note_fields(struct intake *i, struct span section, struct missing *r
             note_text(i, f.value, INTAKE_MESSAGE_ID_MAX, &r->message_id);
             break;
         case FIELD_DATE: ret->date = false; break;
+        case FIELD_AUTH_AS: ret->auth_as = i->options.remove_organization; break;
         case FIELD_SUBJECT: note_text(i, f.value, INTAKE_SUBJECT_MAX, &r->subject); break;
         case FIELD_FROM: note_from(r, i->arena, f.value); break;
         case FIELD_SENDER: note_sender(r, i->arena, f.value); break;
@@ -146,6 +149,8 @@ void intake_rewrite(struct intake *i, struct span section)
     if (i->result.problem)
         return;
     intake_emit(i, i->options.trace);
+    if (missing.auth_as)
+        intake_emit(i, i->options.stamp);
     if (missing.message_id && i->options.add_message_id)
         emit_field(i, SPAN("Message-ID: "), i->options.message_id);
     if (missing.date && i->options.add_date)

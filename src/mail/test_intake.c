@@ -49,6 +49,39 @@ static void run(const struct intake_options *o, struct span message, size_t firs
     intake_done(&i);
 }
 
+/* Who the sender was is stamped behind the trace, unless a stamp is kept that a server of ours has made. */
+static void stamped(void **state)
+{
+    (void)state;
+#define STAMP "X-MS-Exchange-Organization-AuthAs: Internal\r\n"
+#define CLAIM "X-MS-Exchange-Organization-AuthAs: Partner\r\n"
+    static const struct {
+        const char *name;
+        bool remove;
+        const char *message, *want;
+    } rows[] = {
+        {"none there", false, "Subject: x\r\n\r\nbody", TRACE STAMP "Subject: x\r\n\r\nbody"},
+        {"a trusted one stays", false, CLAIM "Subject: x\r\n\r\nbody", TRACE CLAIM "Subject: x\r\n\r\nbody"},
+        {"a claim is replaced", true, CLAIM "Subject: x\r\n" CLAIM "\r\nbody",
+         TRACE STAMP "Subject: x\r\n\r\nbody"},
+        {"no header", true, "\r\nbody", TRACE STAMP "\r\nbody"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct intake_options o = with(rows[i].remove, false);
+        struct intake_result r;
+        struct arena arena;
+        struct buf out;
+        o.stamp = SPAN(STAMP);
+        arena_init(&arena, 0);
+        buf_init(&out, 4096);
+        run(&o, span_of(rows[i].message), SIZE_MAX, 0, &arena, &out, &r);
+        CHECK_INT(rows[i].name, r.problem, INTAKE_OK);
+        CHECK_SPAN(rows[i].name, buf_span(&out), span_of(rows[i].want));
+        buf_done(&out);
+        arena_clear(&arena);
+    }
+}
+
 static void rewriting(void **state)
 {
     (void)state;
@@ -309,9 +342,10 @@ static void texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rewriting), cmocka_unit_test(problems),  cmocka_unit_test(facts),
-        cmocka_unit_test(no_copy),   cmocka_unit_test(no_memory), cmocka_unit_test(many_small_fields),
-        cmocka_unit_test(texts),
+        cmocka_unit_test(rewriting),         cmocka_unit_test(stamped),
+        cmocka_unit_test(problems),          cmocka_unit_test(facts),
+        cmocka_unit_test(no_copy),           cmocka_unit_test(no_memory),
+        cmocka_unit_test(many_small_fields), cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Jobs and reports on the wire: round trips, every truncation, numbers out of range, what fits into a frame. */
 #include "check.h"
 
+#include "mail/header_exit.h"
 #include "role/common/job.h"
 #include "runtime/frame.h"
 
@@ -30,6 +31,7 @@ static struct delivery_job example(const struct secret *password)
         .size = 6,
         .first_attempt = true,
         .to = {.kind = DELIVERY_SMTP,
+               .remove_headers = HEADER_EXIT_ROUTING | HEADER_EXIT_INTERNAL,
                .mailbox = SPAN(""),
                .hosts = hosts,
                .host_count = 2,
@@ -74,6 +76,7 @@ static void check_job(const char *name, const struct delivery_job *got, const st
     CHECK_INT(name, got->to.tls, want->to.tls);
     CHECK_INT(name, got->to.force_helo, want->to.force_helo);
     CHECK_INT(name, got->to.auth_without_tls, want->to.auth_without_tls);
+    CHECK_INT(name, got->to.remove_headers, want->to.remove_headers);
     CHECK_SPAN(name, got->to.helo_name, want->to.helo_name);
     CHECK_SPAN(name, got->to.user, want->to.user);
     CHECK_INT(name, got->to.password != NULL, want->to.password != NULL);

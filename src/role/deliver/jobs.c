@@ -7,6 +7,7 @@
 #include "role/deliver/jobs.h"
 
 #include "role/common/job.h"
+#include "role/deliver/exit.h"
 #include "runtime/log.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct running {
     struct role_asker asker;
     struct arena arena;
     struct secret password;
+    struct buf front;
     struct delivery_job job;
 };
 
@@ -28,6 +30,7 @@ static void running_free(struct running *r)
     if (r->job.body_fd >= 0)
         close(r->job.body_fd);
     secret_done(&r->password);
+    buf_done(&r->front);
     arena_clear(&r->arena);
     free(r);
 }
@@ -168,7 +171,9 @@ void jobs_begin(struct jobs *j, struct link *link, struct frame *f)
         return;
     }
     struct err err = {0};
-    code = delivery_start(j->engine, &r->job, on_report, r, NULL, &err);
+    code = exit_apply(&r->job, &r->front, &err);
+    if (!code)
+        code = delivery_start(j->engine, &r->job, on_report, r, NULL, &err);
     if (!code) {
         j->running++;
         return;

@@ -4,8 +4,8 @@
  * Invariant: an attempt ends in exactly one answer, or in its loss (the deliver process died, nobody knows what it
  * did): then the recipients are tried again soon, which is where "at least once" comes from.
  */
-#include "base/num.h"
 #include "role/common/job.h"
+#include "role/queue/next_hop.h"
 #include "role/queue/transport.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -20,7 +20,6 @@ enum {
     ATTEMPT_WAIT_MS = 4 * 3600 * 1000, /* deliver's own time limits end it long before */
     INLINE_MAX = 64 * 1024,            /* a larger body goes as a file */
     SOON_MS = 5000,
-    HOSTS_MAX = 64,
     BODY_ARENA_MAX = 8 << 20,
 };
 
@@ -69,67 +68,6 @@ static void give_back(struct parcel *p, struct attempt *a)
         p->recipients = r;
         p->count++;
     }
-}
-
-static enum delivery_tls tls_of(const struct send_connector *c)
-{
-    if (c->flags & SEND_REQUIRE_TLS)
-        return DELIVERY_TLS_REQUIRED;
-    return c->flags & SEND_IGNORE_STARTTLS ? DELIVERY_TLS_NONE : DELIVERY_TLS_OPPORTUNISTIC;
-}
-
-/* "host", "host:port", "[address]:port" or the path of a unix socket. */
-static struct delivery_host host_of(struct span text, uint16_t port)
-{
-    size_t colon = span_rfind(text, ':');
-    uint32_t given;
-    bool bare_ipv6 = colon != SIZE_MAX && span_find(text, ':') != colon && !span_starts(text, SPAN("["));
-    if (span_starts(text, SPAN("/")) || colon == SIZE_MAX || bare_ipv6 ||
-        !num_parse_u32(span_from(text, colon + 1), UINT16_MAX, &given))
-        return (struct delivery_host){text, port};
-    return (struct delivery_host){span_head(text, colon), (uint16_t)given};
-}
-
-static void fill_relay(struct delivery_destination *to, const struct policy *p, const struct route *r,
-                       struct delivery_host hosts[static HOSTS_MAX], struct secret *password)
-{
-    const struct send_connector *c = r->connector;
-    to->kind = DELIVERY_SMTP;
-    if (c->flags & SEND_DNS_ROUTING) {
-        to->mx_domain = r->domain;
-        to->mx_port = (uint16_t)c->port;
-    } else {
-        for (size_t i = 0; i < c->hosts.count && i < HOSTS_MAX; i++)
-            hosts[to->host_count++] =
-                (struct delivery_host){policy_text(p, policy_hosts(p, c->hosts)[i]), (uint16_t)c->port};
-        to->hosts = hosts;
-    }
-    to->tls = tls_of(c);
-    to->force_helo = c->flags & SEND_FORCE_HELO;
-    to->helo_name = policy_text(p, c->fqdn);
-    if (c->flags & (SEND_BASIC_AUTH | SEND_BASIC_AUTH_REQUIRE_TLS)) {
-        to->user = policy_text(p, c->user);
-        to->auth_without_tls = !(c->flags & SEND_BASIC_AUTH_REQUIRE_TLS);
-        if (to->user.len && secret_set(password, policy_text(p, c->password)))
-            to->password = password;
-    }
-}
-
-static void fill_destination(struct delivery_destination *to, const struct policy *p, const struct route *r,
-                             struct delivery_host hosts[static HOSTS_MAX], struct secret *password)
-{
-    const struct transport_settings *s = policy_settings(p);
-    if (r->kind == ROUTE_RELAY) {
-        fill_relay(to, p, r, hosts, password);
-    } else if (s->lmtp) {
-        hosts[0] = host_of(policy_text(p, s->mailbox_host), 24);
-        *to = (struct delivery_destination){
-            .kind = DELIVERY_LMTP, .hosts = hosts, .host_count = 1, .tls = DELIVERY_TLS_OPPORTUNISTIC};
-    } else {
-        *to = (struct delivery_destination){.kind = DELIVERY_MAILDIR, .mailbox = r->target};
-    }
-    if (to->helo_name.len == 0)
-        to->helo_name = policy_text(p, s->host);
 }
 
 static struct delivery_job job_of(const struct mail *m, const struct delivery_recipient *list, size_t count)
@@ -283,7 +221,7 @@ static enum err_code send_job(struct attempt *a, const struct buf *head, struct 
 bool attempt_start(struct parcel *p)
 {
     struct delivery_recipient list[RECIPIENTS_MAX];
-    struct delivery_host hosts[HOSTS_MAX];
+    struct delivery_host hosts[NEXT_HOP_HOSTS_MAX];
     struct secret password;
     struct buf head;
     struct err err = {0};
@@ -297,7 +235,7 @@ bool attempt_start(struct parcel *p)
                           .scope = local ? FAILURE_MAILBOX : FAILURE_MESSAGE};
     struct delivery_job job = job_of(a->mail, list, take_recipients(p, a, list));
     secret_init(&password, 4096);
-    fill_destination(&job.to, policy_ref_policy(p->policy), &p->route, hosts, &password);
+    next_hop_fill(&job.to, policy_ref_policy(p->policy), &p->route, hosts, &password);
     buf_init(&head, JOB_HEAD_MAX);
     job_put(&head, &job);
     enum err_code code =

@@ -49,6 +49,7 @@ struct session {
     struct content *content;
     struct protocol_log *protocol; /* NULL: the session is not logged */
     unsigned messages;             /* begun */
+    enum gate_auth_as auth_as;     /* from MESSAGE_BEGIN on */
     unsigned rights;               /* gate_rights, asked for once at MESSAGE_BEGIN */
 };
 

@@ -100,20 +100,25 @@ static struct span build_trace(struct session *s)
 static bool build_options(struct session *s, struct intake_options *ret)
 {
     unsigned char random[16];
-    struct buf id, date;
+    struct buf id, date, stamp;
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return false;
     buf_init(&id, 512);
     buf_init(&date, 64);
+    buf_init(&stamp, 1024);
     message_id_print(&id, span_make(random, sizeof random), s->profile.fqdn);
     date_print(&date, clock_wall_ms());
+    s->auth_as = gate_auth_as(&s->gate, s->rights, &smtp_server_envelope(s->smtp)->mail);
+    gate_stamp(&stamp, s->auth_as, span_of(s->role->host));
     *ret = gate_intake_options(&s->gate, s->rights);
     ret->trace = build_trace(s);
+    ret->stamp = arena_dup(&s->transaction, buf_span(&stamp));
     ret->message_id = arena_dup(&s->transaction, buf_span(&id));
     ret->date = arena_dup(&s->transaction, buf_span(&date));
     buf_done(&id);
     buf_done(&date);
-    return ret->trace.ptr && ret->message_id.ptr && ret->date.ptr;
+    buf_done(&stamp);
+    return ret->trace.ptr && ret->stamp.ptr && ret->message_id.ptr && ret->date.ptr;
 }
 
 void session_message_begin(struct session *s)
@@ -169,7 +174,7 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
                                     .ret = e->mail.ret,
                                     .smtp_utf8 = e->mail.smtp_utf8,
                                     .eight_bit = r->eight_bit_body || r->eight_bit_header,
-                                    .internal = token_is_user(&s->gate.token),
+                                    .internal = s->auth_as == GATE_INTERNAL,
                                     .connector = policy_text(s->policy, s->connector->name),
                                     .remote_ip = span_of(s->remote_text),
                                     .user = s->user,
