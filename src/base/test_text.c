@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "base/base64.h"
+#include "base/keyed_hash.h"
 #include "base/num.h"
 #include "base/utf8.h"
 
@@ -138,9 +139,31 @@ static void utf8_is_strict(void **state)
     }
 }
 
+/* The first vectors of the SipHash paper: the key 00 .. 0f, the text 00, 01, ... of so many octets. */
+static void keyed_hashes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t len;
+        uint64_t want;
+    } rows[] = {
+        {"nothing", 0, UINT64_C(0x726fdb47dd0e0e31)},      {"one octet", 1, UINT64_C(0x74f839c593dc67fd)},
+        {"seven octets", 7, UINT64_C(0xab0200f58b01d137)}, {"a whole word", 8, UINT64_C(0x93f5f5799a932462)},
+        {"the paper's", 15, UINT64_C(0xa129ca6149be45e5)},
+    };
+    const struct hash_key key = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+    char text[16];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)i;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        CHECK(rows[i].name, keyed_hash(key, span_make(text, rows[i].len)) == rows[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(spans), cmocka_unit_test(numbers),
-                                       cmocka_unit_test(base64_is_strict), cmocka_unit_test(utf8_is_strict)};
+                                       cmocka_unit_test(base64_is_strict), cmocka_unit_test(utf8_is_strict),
+                                       cmocka_unit_test(keyed_hashes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

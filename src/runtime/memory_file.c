@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 static const int SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+static const int SIZE_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 
 enum err_code memory_file_make(const char *name, struct span bytes, int *ret_fd, struct err *err)
 {
@@ -52,4 +53,32 @@ void memory_file_unmap(struct span mapped)
 {
     if (mapped.ptr)
         munmap((void *)(uintptr_t)mapped.ptr, mapped.len);
+}
+
+enum err_code memory_file_make_shared(const char *name, size_t size, int *ret_fd, struct err *err)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return err_errno(err, errno, "cannot make a memory file");
+    if (ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, SIZE_SEALS) < 0) {
+        enum err_code code = err_errno(err, errno, "cannot make a memory file of %zu bytes", size);
+        close(fd);
+        return code;
+    }
+    *ret_fd = fd;
+    return ERR_NONE;
+}
+
+enum err_code memory_file_map_shared(int fd, size_t size, void **ret, struct err *err)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    struct stat st;
+    if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS || fstat(fd, &st) < 0 || st.st_size < 0 ||
+        (size_t)st.st_size != size)
+        return err_set(err, ERR_INVALID, "what was handed over is no shared memory of %zu bytes", size);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return err_errno(err, errno, "cannot map a memory file");
+    *ret = p;
+    return ERR_NONE;
 }

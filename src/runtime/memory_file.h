@@ -1,6 +1,7 @@
 /*
  * memory_file.h: a block of bytes in a sealed memory file, handed to other processes by descriptor. The seals
- * forbid every later change, so what was checked once stays as it was.
+ * forbid every later change, so what was checked once stays as it was. Shared ones are the exception: memory that
+ * several processes write, of which only the size is sealed.
  */
 #pragma once
 
@@ -14,3 +15,11 @@ enum err_code memory_file_make(const char *name, struct span bytes, int *ret_fd,
  */
 enum err_code memory_file_map(int fd, size_t max, struct span *ret, struct err *err);
 void memory_file_unmap(struct span mapped);
+
+/* Zeroed memory for several processes to write; the caller closes the descriptor. */
+enum err_code memory_file_make_shared(const char *name, size_t size, int *ret_fd, struct err *err);
+/*
+ * Maps such memory, writable. ERR_INVALID unless its size is `size` and sealed: it cannot be cut off under us. What
+ * is in it may change at any time. The descriptor stays the caller's and may be closed. Unmap with munmap.
+ */
+enum err_code memory_file_map_shared(int fd, size_t size, void **ret, struct err *err);
