@@ -81,10 +81,24 @@ static enum address_defect scan_quoted(struct span s, struct buf *out, size_t *r
     return ADDRESS_QUOTE;
 }
 
+static size_t local_max(unsigned flags)
+{
+    return flags & ADDRESS_ALLOW_XLONG  ? ADDRESS_XLONG_MAX
+           : flags & ADDRESS_ALLOW_LONG ? ADDRESS_LONG_LOCAL_MAX
+                                        : ADDRESS_LOCAL_MAX;
+}
+
+static size_t mailbox_max(unsigned flags)
+{
+    return flags & ADDRESS_ALLOW_XLONG  ? ADDRESS_XLONG_MAX
+           : flags & ADDRESS_ALLOW_LONG ? ADDRESS_LONG_MAX
+                                        : ADDRESS_MAX;
+}
+
 /* Takes the local part; content is what it says, unquoted into scratch where it was quoted. */
 static enum address_defect take_local(struct scanner *s, struct buf *scratch, struct span *ret_content)
 {
-    const size_t max = s->flags & ADDRESS_ALLOW_LONG ? ADDRESS_LONG_LOCAL_MAX : ADDRESS_LOCAL_MAX;
+    const size_t max = local_max(s->flags);
     size_t len = 0;
     if (s->rest.len && s->rest.ptr[0] == '"') {
         enum address_defect d = scan_quoted(s->rest, scratch, &len);
@@ -177,7 +191,7 @@ struct parts {
 static enum address_defect build(const struct parts *p, struct arena *arena, struct mail_address *ret)
 {
     struct buf b;
-    buf_init(&b, ADDRESS_LONG_MAX + IP_TEXT_MAX);
+    buf_init(&b, ADDRESS_XLONG_MAX + IP_TEXT_MAX);
     print_local(&b, p->local);
     size_t local_len = b.len, domain_at = b.len;
     if (p->domain.len) {
@@ -228,11 +242,11 @@ static enum address_defect take_parts(struct scanner *s, struct buf *scratch, st
 static enum address_defect take_mailbox(struct scanner *s, bool in_path, struct arena *arena,
                                         struct mail_address *ret)
 {
-    const size_t max = s->flags & ADDRESS_ALLOW_LONG ? ADDRESS_LONG_MAX : ADDRESS_MAX;
+    const size_t max = mailbox_max(s->flags);
     const size_t before = s->rest.len;
     struct parts p = {.literal = false};
     struct buf scratch;
-    buf_init(&scratch, ADDRESS_LONG_LOCAL_MAX);
+    buf_init(&scratch, ADDRESS_XLONG_MAX);
     enum address_defect d = take_parts(s, &scratch, &p);
     if (!d)
         d = check_end(s->rest, in_path, p.literal);
@@ -287,7 +301,7 @@ enum address_defect address_parse_path(struct span s, unsigned flags, struct are
     if (d)
         return d;
     struct span rest = span_from(scanner.rest, 1);
-    if (!(flags & ADDRESS_ALLOW_LONG) && s.len - rest.len > ADDRESS_PATH_MAX)
+    if (!(flags & (ADDRESS_ALLOW_LONG | ADDRESS_ALLOW_XLONG)) && s.len - rest.len > ADDRESS_PATH_MAX)
         return ADDRESS_PATH_LONG;
     *ret = address;
     *ret_rest = rest;

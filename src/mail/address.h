@@ -16,6 +16,7 @@ enum {
     ADDRESS_ROUTE_MAX = 255,      /* a source route with its colon */
     ADDRESS_LONG_LOCAL_MAX = 315, /* with ADDRESS_ALLOW_LONG: what encapsulated and generated addresses need */
     ADDRESS_LONG_MAX = 571,       /* 315 + "@" + 255 */
+    ADDRESS_XLONG_MAX = 1860,     /* with ADDRESS_ALLOW_XLONG, the local part too: encapsulated X.400 addresses */
 };
 
 struct mail_address {
@@ -37,6 +38,7 @@ enum address_flag {
     ADDRESS_ALLOW_UTF8 = 1 << 2,
     ADDRESS_ALLOW_NO_DOMAIN = 1 << 3, /* any local part alone; the caller adds its default domain */
     ADDRESS_ALLOW_LONG = 1 << 4,      /* up to ADDRESS_LONG_MAX instead of ADDRESS_MAX */
+    ADDRESS_ALLOW_XLONG = 1 << 5,     /* up to ADDRESS_XLONG_MAX */
 };
 
 enum address_defect {

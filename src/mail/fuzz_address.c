@@ -10,7 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_accepted(const struct mail_address *a, unsigned flags, struct arena *arena)
 {
     struct mail_address again;
-    ASSERT(a->text.len <= (flags & ADDRESS_ALLOW_LONG ? (size_t)ADDRESS_LONG_MAX : (size_t)ADDRESS_MAX));
+    ASSERT(a->text.len <= (size_t)(flags & ADDRESS_ALLOW_XLONG  ? ADDRESS_XLONG_MAX
+                                   : flags & ADDRESS_ALLOW_LONG ? ADDRESS_LONG_MAX
+                                                                : ADDRESS_MAX));
     for (size_t i = 0; i < a->text.len; i++)
         ASSERT((unsigned char)a->text.ptr[i] >= 0x20 && a->text.ptr[i] != 0x7f);
     ASSERT(utf8_valid(a->text) && a->utf8 == !utf8_is_ascii(a->text));
@@ -29,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct span rest, rest_b;
     if (size == 0)
         return 0;
-    const unsigned flags = data[0] & 31u;
+    const unsigned flags = data[0] & 63u;
     const struct span s = span_make(data + 1, size - 1);
     arena_init(&arena, 0);
     if (address_parse(s, flags, &arena, &a) == ADDRESS_OK)

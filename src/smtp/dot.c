@@ -17,8 +17,21 @@ struct content_scan content_scan_start(size_t max_line)
 static void count(struct content_scan *c, size_t n)
 {
     c->line += n;
-    if (c->line > c->max_line)
+    if (c->line - c->after_lf > c->max_line)
         c->defects |= CONTENT_LONG_LINE;
+}
+
+static void count_text(struct content_scan *c, const char *text, size_t n)
+{
+    const char *lf;
+    while (c->lf_ends_line && n && (lf = memchr(text, '\n', n))) {
+        size_t len = (size_t)(lf - text);
+        count(c, len);
+        c->after_lf = ++c->line;
+        text += len + 1;
+        n -= len + 1;
+    }
+    count(c, n);
 }
 
 static void look_for(struct content_scan *c, unsigned defect, char octet, const char *ptr, size_t len)
@@ -34,7 +47,7 @@ size_t content_scan(struct content_scan *c, struct span s, bool stop_at_dot)
         if (c->cr) {
             c->cr = false;
             if (s.ptr[at] == '\n') {
-                c->line = 0;
+                c->line = c->after_lf = 0;
                 at++;
                 if (stop_at_dot && at < s.len && s.ptr[at] == '.')
                     break;
@@ -46,7 +59,7 @@ size_t content_scan(struct content_scan *c, struct span s, bool stop_at_dot)
         const char *text = s.ptr + at, *cr = memchr(text, '\r', s.len - at);
         size_t n = cr ? (size_t)(cr - text) : s.len - at;
         look_for(c, CONTENT_BARE_LF, '\n', text, n);
-        count(c, n);
+        count_text(c, text, n);
         c->cr = cr != NULL;
         at += n + c->cr;
     }

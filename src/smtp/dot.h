@@ -17,10 +17,12 @@ enum content_defect {
 };
 
 struct content_scan {
-    size_t max_line;  /* octets of a line without its CRLF */
-    size_t line;      /* octets of the present line so far; a CR that may end it is not counted yet */
-    bool cr;          /* the last octet was CR */
-    unsigned defects; /* enum content_defect */
+    size_t max_line;   /* octets of a line without its CRLF */
+    size_t line;       /* octets of the present line so far; a CR that may end it is not counted yet */
+    bool lf_ends_line; /* for its length alone: a bare LF is a defect all the same, and no dot counts behind it */
+    size_t after_lf;   /* with lf_ends_line: octets of `line` up to its last LF */
+    bool cr;           /* the last octet was CR */
+    unsigned defects;  /* enum content_defect */
 };
 
 /* At the beginning of the content. */

@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 enum { STEP_RSET, STEP_MAIL, STEP_RCPT };
-enum { WINDOW = 64, ADDRESS_MAX = 1024, ORCPT_MAX = 2048, ENVID_MAX = 1024 };
+enum { WINDOW = 64, ADDRESS_MAX = 2048, ORCPT_MAX = 2048, ENVID_MAX = 1024 };
 
 static size_t data_step(const struct smtp_client *c)
 {

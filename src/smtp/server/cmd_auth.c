@@ -97,8 +97,7 @@ static void count_failure(struct smtp_server *s)
     s->logon_failures++;
     if (max == 0 || s->logon_failures < max || s->phase == PHASE_CLOSED)
         return;
-    respond(s, SMTP_REPLY(421, "4.7.0", "Too many failed logon attempts, closing transmission channel"));
-    session_event(s, SMTP_EVENT_TOO_MANY_FAILURES, SPAN(""));
+    respond(s, limit_exceeded(s, LIMIT_LOGON_FAILURES, &s->scratch));
     session_close(s);
 }
 

@@ -80,6 +80,7 @@ void cmd_bdat(struct smtp_server *s, struct span argument)
     }
     s->tx.chunked = true;
     s->tx.scan = content_scan_start(content_max_line(s));
+    s->tx.scan.lf_ends_line = content_repairs(s);
     session_ask(s, &(struct smtp_ask){.kind = SMTP_ASK_MESSAGE_BEGIN});
 }
 

@@ -12,6 +12,7 @@ void cmd_data(struct smtp_server *s, struct span argument UNUSED)
 void data_begin(struct smtp_server *s)
 {
     dot_init(&s->dot, content_max_line(s));
+    s->dot.scan.lf_ends_line = content_repairs(s);
     respond(s, SMTP_REPLY(354, "", "Start mail input; end with <CRLF>.<CRLF>"));
     session_enter(s, PHASE_DATA);
 }

@@ -69,8 +69,10 @@ static void size_keyword(struct ehlo *e, const struct smtp_server_profile *p)
     if (p->size_mode == SMTP_SIZE_OFF)
         return;
     begin_line(e, SPAN("SIZE"));
-    if (p->size_mode == SMTP_SIZE_VALUE && p->max_message_size)
-        buf_addf(e->out, " %" PRIu64, p->max_message_size);
+    bool any = p->max_any_size && (p->max_message_size == 0 || p->max_any_size < p->max_message_size);
+    uint64_t max = any ? p->max_any_size : p->max_message_size;
+    if (p->size_mode == SMTP_SIZE_VALUE && max)
+        buf_addf(e->out, " %" PRIu64, max);
     end_line(e);
 }
 
@@ -107,6 +109,8 @@ void cmd_ehlo(struct smtp_server *s, struct span argument)
     keyword_if(&e, p->binary_mime && p->chunking, SPAN("BINARYMIME"));
     keyword_if(&e, p->chunking, SPAN("CHUNKING"));
     keyword_if(&e, p->smtp_utf8, SPAN("SMTPUTF8"));
+    keyword_if(&e, p->orar, SPAN("XORAR"));
+    keyword_if(&e, p->long_addresses, SPAN("XLONGADDR"));
     if (!s->out.failed)
         s->out.ptr[e.last + sizeof "250" - 1] = ' ';
 }

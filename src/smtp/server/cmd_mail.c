@@ -107,12 +107,8 @@ static bool parse_mail(struct smtp_server *s, struct span argument)
     }
     unsigned flags = ADDRESS_ALLOW_NULL | (s->profile->smtp_utf8 ? ADDRESS_ALLOW_UTF8 : 0);
     enum address_defect d = envelope_path(s, argument, flags, &m->address, &rest);
-    if (d == ADDRESS_MEMORY) {
-        respond_no_memory(s, SPAN("address"));
-        return false;
-    }
     if (d) {
-        respond_error(s, SMTP_REPLY(501, "5.1.7", "Invalid address"));
+        envelope_refuse_path(s, d, SPAN("5.1.7"));
         return false;
     }
     if (!envelope_options(s, rest, options, ARRAY_LEN(options)))
@@ -144,20 +140,26 @@ static bool keep_mail(struct smtp_server *s)
     return true;
 }
 
+/* The limits on the size of a message by this sender; kept only if it may send. */
+static void take_size_limits(struct smtp_server *s, const struct smtp_answer *a)
+{
+    s->tx.no_size_limit = a->no_size_limit;
+    s->tx.max_receive_size = a->max_receive_size;
+}
+
 void mail_answer(struct smtp_server *s, const struct smtp_answer *a)
 {
-    uint64_t max = s->profile->max_message_size;
     session_enter(s, PHASE_COMMAND);
     s->tx.excused = true;
+    take_size_limits(s, a);
     if (a->verdict != SMTP_ANSWER_OK) {
         respond_answer(s, a);
-    } else if (!a->no_size_limit && max && s->said.mail.size > max) {
-        session_event(s, SMTP_EVENT_LIMIT, SPAN("message size"));
-        respond_refusal(s, reply_too_large, s->profile->tarpit_ms);
+    } else if (s->said.mail.size > limit_message_size(s)) {
+        respond_refusal(s, limit_exceeded(s, LIMIT_MESSAGE_SIZE, &s->scratch), s->profile->tarpit_ms);
     } else if (!keep_mail(s)) {
         respond_no_memory(s, SPAN("envelope"));
     } else {
-        s->tx.no_size_limit = a->no_size_limit;
+        take_size_limits(s, a);
         respond(s, SMTP_REPLY(250, "2.1.0", "Sender OK"));
     }
 }

@@ -18,9 +18,19 @@ static enum option_result take_orcpt(struct smtp_server *s, struct span value)
     return envelope_say(s, value, &s->said.rcpt.orcpt);
 }
 
+/* XORAR: to whom the message should go if it cannot be delivered. It is checked, and a report is made all the same:
+ * mail is never sent to where only its sender wants it. */
+static enum option_result take_orar(struct smtp_server *s, struct span value)
+{
+    if (!s->profile->orar)
+        return OPTION_UNSUPPORTED;
+    return smtp_orcpt_valid(value, s->tx.envelope.mail.smtp_utf8) ? OPTION_OK : OPTION_INVALID;
+}
+
 static const struct option options[] = {
     {SPAN_INIT("NOTIFY"), true, take_notify},
     {SPAN_INIT("ORCPT"), true, take_orcpt},
+    {SPAN_INIT("ORAR"), true, take_orar},
 };
 
 /* Replies unless the line is a good one. */
@@ -35,12 +45,8 @@ static bool parse_rcpt(struct smtp_server *s, struct span argument)
     }
     unsigned flags = ADDRESS_ALLOW_POSTMASTER | (s->profile->smtp_utf8 ? ADDRESS_ALLOW_UTF8 : 0);
     enum address_defect d = envelope_path(s, argument, flags, &r->address, &rest);
-    if (d == ADDRESS_MEMORY) {
-        respond_no_memory(s, SPAN("address"));
-        return false;
-    }
     if (d) {
-        respond_error(s, SMTP_REPLY(501, "5.1.3", "Invalid address"));
+        envelope_refuse_path(s, d, SPAN("5.1.3"));
         return false;
     }
     if (r->address.utf8 && !s->tx.envelope.mail.smtp_utf8) {
@@ -50,19 +56,12 @@ static bool parse_rcpt(struct smtp_server *s, struct span argument)
     return envelope_options(s, rest, options, ARRAY_LEN(options));
 }
 
-static bool is_full(const struct smtp_server *s)
-{
-    uint32_t max = s->profile->max_recipients;
-    return max && max != SMTP_UNLIMITED && s->tx.envelope.recipient_count >= max;
-}
-
 void cmd_rcpt(struct smtp_server *s, struct span argument)
 {
     if (!parse_rcpt(s, argument)) {
         s->tx.excused = true;
-    } else if (is_full(s)) {
-        session_event(s, SMTP_EVENT_LIMIT, SPAN("recipients"));
-        respond(s, SMTP_REPLY(452, "4.5.3", "Too many recipients"));
+    } else if (s->tx.envelope.recipient_count >= limit_recipients(s)) {
+        respond(s, limit_exceeded(s, LIMIT_RECIPIENTS, &s->scratch));
     } else {
         session_ask(s, &(struct smtp_ask){.kind = SMTP_ASK_RCPT, .rcpt = &s->said.rcpt});
     }

@@ -4,8 +4,14 @@
  * Invariants: MESSAGE_BEGIN is asked once a transaction and with an accepted recipient only; a content that was
  * taken ends in exactly one of MESSAGE_END and MESSAGE_ABORT; MESSAGE_END stands for a content that is whole,
  * within its size and clean. body() gets the octets up to the limit and not one more, however they come.
+ *
+ * Where bare LFs are repaired, that happens here, behind the search for the end: so they still end nothing, and
+ * nobody behind us sees one (whoever sends the text on finds a dot behind it at the start of a line, and stuffs
+ * it).
  */
 #include "smtp/server/internal.h"
+
+#include <string.h>
 
 size_t content_max_line(const struct smtp_server *s)
 {
@@ -14,9 +20,7 @@ size_t content_max_line(const struct smtp_server *s)
 
 static uint64_t room(const struct smtp_server *s)
 {
-    uint64_t max = s->profile->max_message_size;
-    if (max == 0 || s->tx.no_size_limit)
-        return UINT64_MAX - s->tx.size;
+    uint64_t max = limit_message_size(s);
     return max > s->tx.size ? max - s->tx.size : 0;
 }
 
@@ -27,13 +31,11 @@ bool content_fits(const struct smtp_server *s, uint64_t more)
 
 void content_fail_too_large(struct smtp_server *s)
 {
-    session_event(s, SMTP_EVENT_LIMIT, SPAN("message size"));
-    session_fail_content(s, reply_too_large);
+    session_fail_content(s, limit_exceeded(s, LIMIT_MESSAGE_SIZE, &s->envelope));
 }
 
-void content_take(void *session, struct span bytes)
+static void take(struct smtp_server *s, struct span bytes)
 {
-    struct smtp_server *s = session;
     if (s->tx.content != CONTENT_TAKEN || bytes.len == 0)
         return;
     bool fits = content_fits(s, bytes.len);
@@ -43,6 +45,41 @@ void content_take(void *session, struct span bytes)
         s->output->body(s->context, taken);
     if (!fits)
         content_fail_too_large(s);
+}
+
+bool content_repairs(const struct smtp_server *s)
+{
+    return s->profile->repair_bare_lf && s->tx.envelope.mail.body != SMTP_BODY_BINARY;
+}
+
+/* The first LF of bytes that no CR precedes, or SIZE_MAX. after_cr: CR came just before bytes. */
+static size_t find_bare_lf(struct span bytes, bool after_cr)
+{
+    for (size_t at = 0; at < bytes.len;) {
+        const char *lf = memchr(bytes.ptr + at, '\n', bytes.len - at);
+        if (!lf)
+            break;
+        size_t i = (size_t)(lf - bytes.ptr);
+        if (!(i ? lf[-1] == '\r' : after_cr))
+            return i;
+        at = i + 1;
+    }
+    return SIZE_MAX;
+}
+
+void content_take(void *session, struct span bytes)
+{
+    struct smtp_server *s = session;
+    size_t lf;
+    while (content_repairs(s) && (lf = find_bare_lf(bytes, s->tx.after_cr)) != SIZE_MAX) {
+        take(s, span_head(bytes, lf));
+        take(s, SPAN("\r\n"));
+        bytes = span_from(bytes, lf + 1);
+        s->tx.after_cr = false;
+    }
+    take(s, bytes);
+    if (bytes.len)
+        s->tx.after_cr = bytes.ptr[bytes.len - 1] == '\r';
 }
 
 static void fail_for_defects(struct smtp_server *s, unsigned defects)
@@ -56,6 +93,8 @@ static void fail_for_defects(struct smtp_server *s, unsigned defects)
 
 void content_end(struct smtp_server *s, unsigned defects)
 {
+    if (content_repairs(s))
+        defects &= ~(unsigned)CONTENT_BARE_LF;
     if (s->tx.content == CONTENT_TAKEN && defects)
         fail_for_defects(s, defects);
     if (s->tx.content == CONTENT_TAKEN) {
@@ -72,6 +111,7 @@ void content_begin_answer(struct smtp_server *s, const struct smtp_answer *a)
     if (a->verdict == SMTP_ANSWER_OK) {
         s->tx.content = CONTENT_TAKEN;
         s->tx.size = 0;
+        s->tx.after_cr = false;
     }
     if (s->tx.chunked) {
         bdat_begin(s, a);

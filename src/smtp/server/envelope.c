@@ -21,6 +21,8 @@ enum address_defect envelope_path(struct smtp_server *s, struct span argument, u
 {
     struct span domain = s->profile->default_domain, rest;
     struct mail_address a;
+    flags |= s->profile->long_addresses ? ADDRESS_ALLOW_XLONG : ADDRESS_ALLOW_LONG;
+    const unsigned full_flags = flags & (ADDRESS_ALLOW_UTF8 | ADDRESS_ALLOW_LONG | ADDRESS_ALLOW_XLONG);
     if (domain.len)
         flags |= ADDRESS_ALLOW_NO_DOMAIN;
     enum address_defect d = address_parse_path(argument, flags, &s->scratch, &a, &rest);
@@ -32,13 +34,26 @@ enum address_defect envelope_path(struct smtp_server *s, struct span argument, u
         struct span full = arena_printf(&s->scratch, "%.*s@%.*s", SPAN_ARG(a.text), SPAN_ARG(domain));
         if (!full.ptr)
             return ADDRESS_MEMORY;
-        d = address_parse(full, flags & ADDRESS_ALLOW_UTF8, &s->scratch, &a);
+        d = address_parse(full, full_flags, &s->scratch, &a);
         if (d)
             return d;
     }
     *ret = a;
     *ret_options = rest;
     return ADDRESS_OK;
+}
+
+void envelope_refuse_path(struct smtp_server *s, enum address_defect d, struct span enhanced)
+{
+    bool too_long = d == ADDRESS_LOCAL_LONG || d == ADDRESS_PATH_LONG;
+    if (d == ADDRESS_MEMORY) {
+        respond_no_memory(s, SPAN("address"));
+        return;
+    }
+    struct smtp_reply r =
+        too_long ? limit_exceeded(s, LIMIT_LONG_ADDRESS, &s->scratch) : SMTP_REPLY(501, "", "Invalid address");
+    r.enhanced = enhanced;
+    respond_error(s, r);
 }
 
 bool envelope_options(struct smtp_server *s, struct span text, const struct option *options, size_t count)

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "smtp/command.h"
 #include "smtp/dot.h"
+#include "smtp/limit.h"
 #include "smtp/line.h"
 #include "smtp/server/server.h"
 
@@ -39,12 +40,14 @@ struct transaction {
     struct smtp_envelope envelope;
     struct smtp_recipient **tail;
     bool no_size_limit;
+    uint64_t max_receive_size; /* 0: none */
     /* A MAIL or RCPT was refused: the commands pipelined behind it are out of order without being errors. */
     bool excused;
 
     enum content_state content;
     bool chunked;              /* it comes by BDAT */
     uint64_t size;             /* octets of content so far */
+    bool after_cr;             /* the last of them was CR (repair of bare LF) */
     struct content_scan scan;  /* of chunks */
     struct smtp_reply failure; /* its spans are literals or in the transaction's arena */
 };
@@ -130,7 +133,25 @@ void respond_answer(struct smtp_server *s, const struct smtp_answer *a);
 void respond_answer_or(struct smtp_server *s, const struct smtp_answer *a, struct smtp_reply usual);
 void respond_no_memory(struct smtp_server *s, struct span what);
 
-extern const struct smtp_reply reply_too_large;
+/* ---- limits.c: what limits there are, and how their refusals name them ---- */
+
+enum limit {
+    LIMIT_MESSAGE_SIZE,
+    LIMIT_RECIPIENTS,
+    LIMIT_ERRORS,
+    LIMIT_LOGON_FAILURES,
+    LIMIT_CONNECTION_TIME,
+    LIMIT_INACTIVITY,
+    LIMIT_LONG_ADDRESS,
+    LIMITS,
+};
+
+/* The limit was exceeded: says so in an event, and gives the reply that names it, its text in the arena. */
+struct smtp_reply limit_exceeded(struct smtp_server *s, enum limit limit, struct arena *arena);
+/* Octets of the message under way, and of one with these limits: UINT64_MAX where there is none. */
+uint64_t limit_message_size(const struct smtp_server *s);
+/* Recipients of a message; SMTP_UNLIMITED: no limit. */
+uint32_t limit_recipients(const struct smtp_server *s);
 
 /* ---- dispatch.c ---- */
 
@@ -157,6 +178,8 @@ bool envelope_keyword(struct span *argument, struct span keyword);
 /* A path with its address completed by the default domain. *ret_options is what follows it. */
 enum address_defect envelope_path(struct smtp_server *s, struct span argument, unsigned flags,
                                   struct mail_address *ret, struct span *ret_options);
+/* Replies to a path that is none. */
+void envelope_refuse_path(struct smtp_server *s, enum address_defect d, struct span enhanced);
 /* Reads all options; false: replied. */
 bool envelope_options(struct smtp_server *s, struct span text, const struct option *options, size_t count);
 /* Keeps the value of an option in the scratch arena. */
@@ -175,6 +198,8 @@ void content_fail_too_large(struct smtp_server *s);
 /* All of the content has come. */
 void content_end(struct smtp_server *s, unsigned defects);
 size_t content_max_line(const struct smtp_server *s);
+/* A bare LF of this message is passed on as CRLF. */
+bool content_repairs(const struct smtp_server *s);
 void content_begin_answer(struct smtp_server *s, const struct smtp_answer *a);
 void content_end_answer(struct smtp_server *s, const struct smtp_answer *a);
 

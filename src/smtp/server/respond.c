@@ -9,9 +9,6 @@
 
 #include <inttypes.h>
 
-const struct smtp_reply reply_too_large = {552, SPAN_INIT("5.3.4"),
-                                           SPAN_INIT("Message size exceeds fixed maximum message size")};
-
 void respond(struct smtp_server *s, struct smtp_reply reply)
 {
     smtp_reply_print(&s->out, &reply, s->profile->enhanced_status_codes);
@@ -26,8 +23,7 @@ void respond_error(struct smtp_server *s, struct smtp_reply reply)
         s->protocol_errors++;
     if (max == SMTP_UNLIMITED || s->protocol_errors <= max)
         return;
-    respond(s, SMTP_REPLY(421, "4.7.0", "Too many errors on this connection, closing transmission channel"));
-    session_event(s, SMTP_EVENT_TOO_MANY_ERRORS, SPAN(""));
+    respond(s, limit_exceeded(s, LIMIT_ERRORS, &s->scratch));
     session_close(s);
 }
 

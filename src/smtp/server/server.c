@@ -221,12 +221,12 @@ int64_t smtp_server_deadline(const struct smtp_server *s)
     return inactivity_end(s) < at ? inactivity_end(s) : at;
 }
 
-static void time_out(struct smtp_server *s, struct span which)
+static void time_out(struct smtp_server *s, enum limit which)
 {
-    session_event(s, SMTP_EVENT_TIMEOUT, which);
+    struct smtp_reply reply = limit_exceeded(s, which, &s->scratch);
     s->hold_until_ms = 0;
     if (s->phase != PHASE_TLS && s->phase != PHASE_NEW) /* in a handshake a reply in the clear would be noise */
-        respond(s, SMTP_REPLY(421, "4.4.1", "Connection timed out"));
+        respond(s, reply);
     session_close(s);
 }
 
@@ -241,9 +241,9 @@ void smtp_server_tick(struct smtp_server *s, int64_t now_ms)
     }
     if (s->phase != PHASE_CLOSED && s->phase != PHASE_ASK) {
         if (now_ms >= connection_end(s))
-            time_out(s, SPAN("connection"));
+            time_out(s, LIMIT_CONNECTION_TIME);
         else if (now_ms >= inactivity_end(s))
-            time_out(s, SPAN("inactivity"));
+            time_out(s, LIMIT_INACTIVITY);
     }
     end_call(s);
 }

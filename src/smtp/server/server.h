@@ -52,8 +52,13 @@ struct smtp_server_profile {
 
     enum smtp_size_mode size_mode;
     uint64_t max_message_size; /* octets of the content; 0: unlimited */
+    uint64_t max_any_size; /* what the organisation takes at most from anybody; 0: unlimited. Only for SIZE: what
+                              holds for a message stands in the answer to MAIL */
     bool pipelining, dsn, enhanced_status_codes, eight_bit_mime, chunking, smtp_utf8;
-    bool binary_mime; /* counts only with chunking */
+    bool binary_mime;    /* counts only with chunking */
+    bool long_addresses; /* XLONGADDR: addresses of up to ADDRESS_XLONG_MAX octets, otherwise ADDRESS_LONG_MAX */
+    bool orar;           /* XORAR: RCPT may name an alternate recipient, which is checked and not used */
+    bool repair_bare_lf; /* a bare LF in text is passed on as CRLF; otherwise the message is refused for it */
 
     bool starttls_available;
     bool tls_active;  /* from the first octet */
@@ -65,9 +70,11 @@ struct smtp_server_profile {
     const struct span *auth_after_tls;
     size_t auth_after_tls_count;
 
-    uint32_t max_recipients;      /* accepted ones of a message; 0 or SMTP_UNLIMITED: no limit */
-    uint32_t max_protocol_errors; /* one more ends the session; SMTP_UNLIMITED: never */
-    uint32_t max_logon_failures;  /* that many end the session; 0: never */
+    struct span connector;   /* its name: a refusal by a limit names the limit and it; empty: it does not */
+    uint32_t max_recipients; /* accepted ones of a message; 0 or SMTP_UNLIMITED: no limit */
+    uint32_t organisation_max_recipients;                 /* in the same way: the smaller one holds and is named */
+    uint32_t max_protocol_errors;                         /* one more ends the session; SMTP_UNLIMITED: never */
+    uint32_t max_logon_failures;                          /* that many end the session; 0: never */
     int64_t connection_timeout_ms, inactivity_timeout_ms; /* 0: none */
     int64_t tarpit_ms;      /* how long a permanent refusal is held back, unless the client has logged on */
     int64_t auth_tarpit_ms; /* the same for AUTH, where it is longer than tarpit_ms */
@@ -148,24 +155,25 @@ enum smtp_verdict {
 
 struct smtp_answer {
     enum smtp_verdict verdict;
-    struct smtp_reply reply; /* a refusal that is not one (see smtp_reply_valid) becomes UNAVAILABLE */
-    struct span challenge;   /* raw */
-    bool no_size_limit;      /* MAIL: max_message_size does not hold for this message */
+    struct smtp_reply reply;   /* a refusal that is not one (see smtp_reply_valid) becomes UNAVAILABLE */
+    struct span challenge;     /* raw */
+    bool no_size_limit;        /* MAIL: neither max_message_size nor max_receive_size holds for this message */
+    uint64_t max_receive_size; /* MAIL: the organisation's limit for this message; 0: none */
 };
 
 /* For the log. A detail is our own words or names that may be shown; never anything a client could mean as secret.
  */
 enum smtp_event {
-    SMTP_EVENT_BAD_COMMAND,       /* a protocol error; detail: what was replied */
-    SMTP_EVENT_BAD_LINE,          /* detail: "bare LF", ... */
-    SMTP_EVENT_BAD_CONTENT,       /* the message was refused for it; detail: "bare LF", ... */
-    SMTP_EVENT_DISCARDED,         /* plaintext behind STARTTLS; detail: "17 bytes" */
-    SMTP_EVENT_AUTH_FAILED,       /* detail: the mechanism */
-    SMTP_EVENT_AUTH_REFUSED,      /* not offered in this state; no detail, for it could be a password */
-    SMTP_EVENT_LIMIT,             /* detail: "recipients", "message size" */
-    SMTP_EVENT_TOO_MANY_ERRORS,   /* the session ends */
+    SMTP_EVENT_BAD_COMMAND,     /* a protocol error; detail: what was replied */
+    SMTP_EVENT_BAD_LINE,        /* detail: "bare LF", ... */
+    SMTP_EVENT_BAD_CONTENT,     /* the message was refused for it; detail: "bare LF", ... */
+    SMTP_EVENT_DISCARDED,       /* plaintext behind STARTTLS; detail: "17 bytes" */
+    SMTP_EVENT_AUTH_FAILED,     /* detail: the mechanism */
+    SMTP_EVENT_AUTH_REFUSED,    /* not offered in this state; no detail, for it could be a password */
+    SMTP_EVENT_LIMIT,           /* detail: as the next three, the limit (limit.h) or "recipients", "message size" */
+    SMTP_EVENT_TOO_MANY_ERRORS, /* the session ends */
     SMTP_EVENT_TOO_MANY_FAILURES, /* ... of AUTH; the session ends */
-    SMTP_EVENT_TIMEOUT,           /* the session ends; detail: "inactivity", "connection" */
+    SMTP_EVENT_TIMEOUT,           /* the session ends; detail: the limit, or "inactivity", "connection" */
     SMTP_EVENT_TARPIT,            /* the reply that follows is held back; detail: how many milliseconds */
     SMTP_EVENT_NO_MEMORY,         /* detail: for what; without reply the session ends */
     SMTP_EVENT_BAD_ANSWER,        /* the driver's refusal was none */
