@@ -203,6 +203,7 @@ const char *intake_problem_text(enum intake_problem p)
         [INTAKE_HEADER_TOO_LARGE] = "the header section is too large",
         [INTAKE_BAD_LINE_END] = "the header section has a bare CR, a bare LF or a NUL",
         [INTAKE_TOO_MANY_HOPS] = "the message has passed too many servers; it seems to loop",
+        [INTAKE_TOO_MANY_LOCAL_HOPS] = "the message has passed this server too often; it seems to loop",
         [INTAKE_NO_MEMORY] = "out of memory",
     };
     ASSERT((unsigned)p < INTAKE_PROBLEM_MAX);

@@ -18,7 +18,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum { INTAKE_FROM_MAX = 16, INTAKE_SUBJECT_MAX = 255, INTAKE_MESSAGE_ID_MAX = 255 };
+enum { INTAKE_FROM_MAX = 16, INTAKE_SUBJECT_MAX = 255, INTAKE_MESSAGE_ID_MAX = 255, INTAKE_NAMES_MAX = 3 };
 
 /* Return-Path is always removed: it is added at final delivery (RFC 5321 4.4). */
 struct intake_options {
@@ -30,10 +30,12 @@ struct intake_options {
     bool remove_bcc;     /* Bcc and Resent-Bcc */
     bool add_message_id; /* where there is none, behind the trace */
     bool add_date;
-    struct span message_id; /* with brackets */
-    struct span date;       /* as date_print gives it */
-    size_t max_header;      /* bytes of the header section as it comes, without the blank line */
-    uint32_t max_hops;      /* Received fields that may be there already */
+    struct span message_id;                    /* with brackets */
+    struct span date;                          /* as date_print gives it */
+    size_t max_header;                         /* bytes of the header section as it comes, without the blank line */
+    uint32_t max_hops;                         /* Received fields that may be there already */
+    uint32_t max_local_hops;                   /* ... of them by one of local_names; 0: any number */
+    struct span local_names[INTAKE_NAMES_MAX]; /* this server's own names; an empty one is none */
 };
 
 enum intake_problem {
@@ -41,11 +43,12 @@ enum intake_problem {
     INTAKE_HEADER_TOO_LARGE,
     INTAKE_BAD_LINE_END, /* a bare CR, a bare LF or a NUL in the header section */
     INTAKE_TOO_MANY_HOPS,
+    INTAKE_TOO_MANY_LOCAL_HOPS,
     INTAKE_NO_MEMORY,
     INTAKE_PROBLEM_MAX,
 };
 
-/* With a problem, nothing but `problem` (and for INTAKE_TOO_MANY_HOPS `hops`) means anything. */
+/* With a problem, nothing but `problem` (and for too many hops their counts) means anything. */
 struct intake_result {
     enum intake_problem problem;
     struct span message_id; /* the message's own, unfolded and cut; options.message_id where it has none */
@@ -58,7 +61,8 @@ struct intake_result {
      * When false, a check that depends on them must refuse.
      */
     bool authors_complete;
-    uint32_t hops; /* Received fields, before any was removed */
+    uint32_t hops;       /* Received fields, before any was removed */
+    uint32_t local_hops; /* ... of them by one of local_names */
     bool eight_bit_header, eight_bit_body;
     uint64_t header_bytes; /* the header section as it came, without the blank line */
     uint64_t bytes_out;

@@ -8,6 +8,7 @@
 #include "mail/address.h"
 #include "mail/header.h"
 #include "mail/intake_internal.h"
+#include "mail/received.h"
 
 enum known_field {
     FIELD_OTHER,
@@ -73,6 +74,22 @@ static void note_sender(struct intake_result *r, struct arena *arena, struct spa
         r->sender = address;
 }
 
+static bool is_local(const struct intake_options *o, struct span name)
+{
+    for (size_t i = 0; name.len && i < INTAKE_NAMES_MAX; i++)
+        if (span_ieq(name, o->local_names[i]))
+            return true;
+    return false;
+}
+
+static void note_received(struct intake *i, struct span value)
+{
+    struct intake_result *r = &i->result;
+    r->hops += r->hops < UINT32_MAX;
+    if (i->options.max_local_hops && r->hops <= i->options.max_hops && is_local(&i->options, received_by(value)))
+        r->local_hops++;
+}
+
 struct missing {
     bool message_id, date, auth_as;
 };
@@ -85,7 +102,7 @@ static void note_fields(struct intake *i, struct span section, struct missing *r
     *ret = (struct missing){.message_id = true, .date = true, .auth_as = true};
     for (struct span rest = section; header_next(&rest, &f);)
         switch (known_field(f.name)) {
-        case FIELD_RECEIVED: r->hops += r->hops < UINT32_MAX; break;
+        case FIELD_RECEIVED: note_received(i, f.value); break;
         case FIELD_MESSAGE_ID:
             ret->message_id = false;
             note_text(i, f.value, INTAKE_MESSAGE_ID_MAX, &r->message_id);
@@ -146,6 +163,8 @@ void intake_rewrite(struct intake *i, struct span section)
     note_fields(i, section, &missing);
     if (i->result.hops > i->options.max_hops)
         i->result.problem = INTAKE_TOO_MANY_HOPS;
+    else if (i->options.max_local_hops && i->result.local_hops > i->options.max_local_hops)
+        i->result.problem = INTAKE_TOO_MANY_LOCAL_HOPS;
     if (i->result.problem)
         return;
     intake_emit(i, i->options.trace);

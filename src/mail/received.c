@@ -72,3 +72,56 @@ void received_print(struct buf *out, const struct received *r)
     date_print(out, r->now_ms);
     buf_add(out, SPAN("\r\n"));
 }
+
+/* ---- who wrote it ---- */
+
+/* The octets of a comment, a quoted string or one octet of another kind at the start of s, which is not empty. */
+static size_t skip_one(struct span s)
+{
+    size_t depth = 0, i = 0;
+    bool quoted = false;
+    do {
+        char c = s.ptr[i];
+        if (c == '\\' && (depth || quoted))
+            i++;
+        else if (c == '"' && depth == 0)
+            quoted = !quoted;
+        else if (!quoted && c == '(')
+            depth++;
+        else if (!quoted && c == ')' && depth)
+            depth--;
+        i++;
+    } while (i < s.len && (depth || quoted));
+    return i < s.len ? i : s.len;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The next word, behind blanks and comments; empty at the semicolon or the end. */
+static struct span next_word(struct span *rest)
+{
+    while (rest->len && (is_blank(rest->ptr[0]) || rest->ptr[0] == '('))
+        *rest = span_from(*rest, skip_one(*rest));
+    size_t n = 0;
+    while (n < rest->len && !is_blank(rest->ptr[n]) && rest->ptr[n] != '(' && rest->ptr[n] != ';')
+        n += skip_one(span_from(*rest, n));
+    struct span word = span_head(*rest, n);
+    *rest = span_from(*rest, n);
+    return word;
+}
+
+struct span received_by(struct span value)
+{
+    struct span word;
+    while ((word = next_word(&value)).len) {
+        bool by = span_ieq(word, SPAN("by"));
+        if (by || span_ieq(word, SPAN("from")))
+            word = next_word(&value); /* that one's name, whatever it looks like */
+        if (by)
+            return span_ends(word, SPAN(".")) ? span_head(word, word.len - 1) : word;
+    }
+    return SPAN("");
+}

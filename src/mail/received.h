@@ -1,4 +1,5 @@
-/* received.h: the trace field of RFC 5321 4.4, with the protocol names of RFC 3848 and RFC 6531. */
+/* received.h: the trace field of RFC 5321 4.4, with the protocol names of RFC 3848 and RFC 6531; and who wrote one.
+ */
 #pragma once
 
 #include "base/buf.h"
@@ -24,3 +25,9 @@ void received_protocol(struct buf *out, const struct received *r);
  * recipient beyond ASCII is left out unless utf8 is set.
  */
 void received_print(struct buf *out, const struct received *r);
+/*
+ * The server that wrote a Received field: the word behind the first "by" of its raw value (folded or not) that is
+ * no other clause's word, without a dot at its end; empty where there is none. Comments (nested) and quoted strings
+ * are passed over, and nothing counts behind the semicolon. Anybody can write such a field: what it says is a hint.
+ */
+struct span received_by(struct span value);
