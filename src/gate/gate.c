@@ -51,6 +51,20 @@ struct owned_addresses gate_owned(const struct gate *g)
     return (struct owned_addresses){.addresses = g->user.addresses, .count = g->user.address_count};
 }
 
+/*
+ * MaxReceiveSize is about the organisation's recipients: a message to them alone, which is what a client without
+ * the right to relay sends, is refused at once. The others may have recipients to whom it does not apply; the queue
+ * decides for each.
+ */
+static uint64_t max_receive_size(const struct gate *g)
+{
+    uint64_t max = policy_settings(g->policy)->max_receive_size;
+    bool relays =
+        max != POLICY_UNLIMITED_WIDE &&
+        decide_right(g->policy, g->connector, &g->token, RIGHT_ACCEPT_ANY_RECIPIENT).verdict == VERDICT_ALLOW;
+    return max == POLICY_UNLIMITED_WIDE || relays ? 0 : max;
+}
+
 struct gate_verdict gate_mail(const struct gate *g, const struct smtp_mail *mail)
 {
     struct decision d = decide_mail(g->policy, g->connector, &g->token, mail->address.text, gate_owned(g));
@@ -58,6 +72,7 @@ struct gate_verdict gate_mail(const struct gate *g, const struct smtp_mail *mail
     if (d.verdict == VERDICT_ALLOW) {
         v.second = decide_right(g->policy, g->connector, &g->token, RIGHT_BYPASS_MESSAGE_SIZE_LIMIT);
         v.answer.no_size_limit = v.second.verdict == VERDICT_ALLOW;
+        v.answer.max_receive_size = max_receive_size(g);
     }
     return v;
 }

@@ -9,6 +9,7 @@
 
 #include "mail/intake.h"
 #include "policy/decide.h"
+#include "smtp/limit.h"
 #include "smtp/server/server.h"
 
 /* A user as the directory describes it. The spans must outlive the gate. */
@@ -112,3 +113,5 @@ void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host);
  * last one.
  */
 struct gate_verdict gate_message(const struct gate *g, unsigned rights, const struct intake_result *r);
+/* The connector's limit behind a problem; false: none is. */
+bool gate_message_limit(const struct gate *g, enum intake_problem p, struct smtp_limit *ret);

@@ -26,6 +26,9 @@ struct intake_options gate_intake_options(const struct gate *g, unsigned rights)
         .add_date = submission,
         .max_header = g->connector->max_header_size,
         .max_hops = g->connector->max_hops,
+        .max_local_hops = g->connector->max_local_hops,
+        .local_names = {policy_text(g->policy, policy_settings(g->policy)->host),
+                        policy_text(g->policy, g->connector->fqdn)},
     };
 }
 
@@ -53,7 +56,8 @@ void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host)
 static struct smtp_reply problem_reply(enum intake_problem p)
 {
     switch (p) {
-    case INTAKE_TOO_MANY_HOPS: return SMTP_REPLY(554, "5.4.6", "Hop count exceeded - possible mail loop");
+    case INTAKE_TOO_MANY_HOPS:
+    case INTAKE_TOO_MANY_LOCAL_HOPS: return SMTP_REPLY(554, "5.4.6", "Hop count exceeded - possible mail loop");
     case INTAKE_HEADER_TOO_LARGE: return SMTP_REPLY(552, "5.3.4", "Header size exceeds fixed maximum size");
     case INTAKE_BAD_LINE_END:
         return SMTP_REPLY(550, "5.6.0", "Message refused: its header has a bare CR, a bare LF or a NUL");
@@ -62,6 +66,31 @@ static struct smtp_reply problem_reply(enum intake_problem p)
     case INTAKE_PROBLEM_MAX: break;
     }
     return SMTP_REPLY(452, "4.3.1", "Insufficient system resources");
+}
+
+bool gate_message_limit(const struct gate *g, enum intake_problem p, struct smtp_limit *ret)
+{
+    const struct receive_connector *c = g->connector;
+    *ret = (struct smtp_limit){.connector = policy_text(g->policy, c->name)};
+    switch (p) {
+    case INTAKE_TOO_MANY_HOPS:
+        ret->name = SPAN("MaxHopCount");
+        ret->value = value_int(c->max_hops);
+        return true;
+    case INTAKE_TOO_MANY_LOCAL_HOPS:
+        ret->name = SPAN("MaxLocalHopCount");
+        ret->value = value_int(c->max_local_hops);
+        return true;
+    case INTAKE_HEADER_TOO_LARGE:
+        ret->name = SPAN("MaxHeaderSize");
+        ret->value = value_size(c->max_header_size);
+        return true;
+    case INTAKE_OK:
+    case INTAKE_BAD_LINE_END:
+    case INTAKE_NO_MEMORY:
+    case INTAKE_PROBLEM_MAX: break;
+    }
+    return false;
 }
 
 static struct gate_verdict refuse(struct smtp_reply reply)

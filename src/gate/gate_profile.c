@@ -1,11 +1,20 @@
 /* gate_profile.c: from a receive connector to what the SMTP machine offers. */
 #include "gate/gate.h"
 
+enum { LONG_COMMAND_LINE = 8000 }; /* with XLONGADDR */
+
 static const struct span mechanisms[] = {SPAN_INIT("LOGIN"), SPAN_INIT("PLAIN")};
 
 static uint32_t limit(uint32_t n)
 {
     return n == POLICY_UNLIMITED ? SMTP_UNLIMITED : n;
+}
+
+/* The most that the organisation takes from anybody: to its own recipients, or from its users to others. */
+static uint64_t any_size(const struct transport_settings *t)
+{
+    uint64_t most = t->max_receive_size > t->max_send_size ? t->max_receive_size : t->max_send_size;
+    return most == POLICY_UNLIMITED_WIDE ? 0 : most;
 }
 
 static enum smtp_size_mode size_mode(const struct receive_connector *c)
@@ -40,6 +49,7 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
                                         const struct gate_place *place)
 {
     bool basic = c->auth & AUTH_BASIC, after_tls_only = c->auth & AUTH_BASIC_REQUIRE_TLS;
+    bool long_addresses = c->flags & CONNECTOR_LONG_ADDRESSES;
     return (struct smtp_server_profile){
         .fqdn = gate_fqdn(p, c, place->host),
         .banner = policy_text(p, c->banner),
@@ -62,7 +72,14 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
         .auth_before_tls_count = basic && !after_tls_only ? ARRAY_LEN(mechanisms) : 0,
         .auth_after_tls = mechanisms,
         .auth_after_tls_count = basic ? ARRAY_LEN(mechanisms) : 0,
+        .connector = policy_text(p, c->name),
+        .max_any_size = any_size(policy_settings(p)),
+        .long_addresses = long_addresses,
+        .orar = c->flags & CONNECTOR_ORAR,
+        .repair_bare_lf = !(c->flags & CONNECTOR_BARE_LF_REJECTION),
+        .max_command_line = long_addresses ? LONG_COMMAND_LINE : 0,
         .max_recipients = limit(c->max_recipients),
+        .organisation_max_recipients = limit(policy_settings(p)->max_recipients),
         .max_protocol_errors = limit(c->max_protocol_errors),
         .max_logon_failures = c->max_logon_failures,
         .connection_timeout_ms = c->connection_timeout_ms,

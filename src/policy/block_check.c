@@ -26,7 +26,8 @@ static bool receive_ok(const struct policy *p, const struct receive_connector *c
 {
     const struct policy_text texts[] = {c->guid, c->name, c->fqdn, c->banner, c->default_domain};
     return texts_ok(p, texts, ARRAY_LEN(texts)) && !(c->flags & ~(uint32_t)CONNECTOR_FLAGS_ALL) &&
-           !(c->auth & ~(uint32_t)AUTH_ALL) && c->size_mode <= SIZE_WITHOUT_VALUE && c->tls_minimum <= 3;
+           !(c->auth & ~(uint32_t)AUTH_ALL) && c->size_mode <= SIZE_WITHOUT_VALUE && c->tls_minimum <= 3 &&
+           c->rate_source < RATE_SOURCES && c->reserved == 0;
 }
 
 static bool range_ok(const struct ip_range *r)

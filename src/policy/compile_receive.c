@@ -137,7 +137,9 @@ static const struct compile_flag connector_flags[] = {
     {"RequireEHLODomain", CONNECTOR_REQUIRE_EHLO_DOMAIN, false},
     {"DomainSecureEnabled", CONNECTOR_DOMAIN_SECURE, false},
     {"ImplicitTls", CONNECTOR_IMPLICIT_TLS, false},
-    {"BareLinefeedRejectionEnabled", CONNECTOR_BARE_LF_REJECTION, false},
+    {"BareLinefeedRejectionEnabled", CONNECTOR_BARE_LF_REJECTION, true},
+    {"LongAddressesEnabled", CONNECTOR_LONG_ADDRESSES, false},
+    {"OrarEnabled", CONNECTOR_ORAR, false},
 };
 
 #define NARROW(property, field, otherwise)                                                                         \
@@ -168,6 +170,8 @@ void compile_receive_connector(struct compiler *c, const struct record *r)
     static const char *const logging[] = {"None", "Verbose"};
     static const char *const size_modes[] = {
         [SIZE_DISABLED] = "Disabled", [SIZE_ENABLED] = "Enabled", [SIZE_WITHOUT_VALUE] = "EnabledWithoutValue"};
+    static const char *const rate_sources[] = {
+        [RATE_BY_NONE] = "None", [RATE_BY_ADDRESS] = "IPAddress", [RATE_BY_USER] = "User", [RATE_BY_ALL] = "All"};
     static const char *const tls_versions[] = {"Tls10", "Tls11", "Tls12", "Tls13"};
     struct receive_connector k = {
         .guid = compile_text_of(c, r, "Guid"),
@@ -183,6 +187,8 @@ void compile_receive_connector(struct compiler *c, const struct record *r)
         .auth = words_of(c, r, "AuthMechanism", mechanisms, ARRAY_LEN(mechanisms), "a list of known mechanisms"),
         .size_mode = compile_enum(c, r, "SizeEnabled", size_modes, ARRAY_LEN(size_modes), SIZE_ENABLED),
         .tls_minimum = compile_enum(c, r, "TlsMinimumVersion", tls_versions, ARRAY_LEN(tls_versions), 2),
+        .rate_source =
+            compile_enum(c, r, "MessageRateSource", rate_sources, ARRAY_LEN(rate_sources), RATE_BY_ADDRESS),
     };
     compile_numbers(c, r, connector_numbers, ARRAY_LEN(connector_numbers), &k);
     k.flags |= words_of(c, r, "ProxyProtocol", proxy_versions, ARRAY_LEN(proxy_versions), "a list of V1 and V2");

@@ -52,8 +52,13 @@ enum connector_flag {
     CONNECTOR_BARE_LF_REJECTION = 1 << 13,
     CONNECTOR_PROXY_V1 = 1 << 14, /* versions of the PROXY protocol that are taken, from `proxies` alone */
     CONNECTOR_PROXY_V2 = 1 << 15,
-    CONNECTOR_FLAGS_ALL = (1 << 16) - 1,
+    CONNECTOR_LONG_ADDRESSES = 1 << 16,
+    CONNECTOR_ORAR = 1 << 17,
+    CONNECTOR_FLAGS_ALL = (1 << 18) - 1,
 };
+
+/* By what MessageRateLimit counts (MessageRateSource). */
+enum rate_source { RATE_BY_NONE, RATE_BY_ADDRESS, RATE_BY_USER, RATE_BY_ALL, RATE_SOURCES };
 
 enum size_mode { SIZE_DISABLED, SIZE_ENABLED, SIZE_WITHOUT_VALUE };
 
@@ -73,6 +78,8 @@ struct receive_connector {
     uint32_t max_protocol_errors, max_logon_failures, message_rate_limit;
     uint32_t connection_timeout_ms, inactivity_timeout_ms, tarpit_ms, auth_tarpit_ms;
     uint32_t tls_minimum; /* 0 to 3: TLS 1.0 to 1.3 */
+    uint32_t rate_source; /* enum rate_source */
+    uint32_t reserved;    /* 0 */
 };
 
 /*

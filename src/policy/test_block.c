@@ -78,11 +78,13 @@ static void spoil(struct test_policy *t, int what)
     case 47: proxy->first.bytes[12] = 255; break;
     case 48: c->proxies.count++; break;
     case 49: c->proxies.first = UINT32_MAX; break;
+    case 50: c->rate_source = RATE_SOURCES; break;
+    case 51: c->reserved = 1; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 50 };
+enum { SPOILT = 52 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

@@ -42,7 +42,9 @@ static void test_receive_connector(void **state UNUSED)
         {"flags", c->flags,
          CONNECTOR_ENABLED | CONNECTOR_CHUNKING | CONNECTOR_BINARY_MIME | CONNECTOR_EIGHT_BIT_MIME | CONNECTOR_DSN |
              CONNECTOR_ENHANCED_CODES | CONNECTOR_SMTP_UTF8 | CONNECTOR_REQUIRE_TLS | CONNECTOR_IMPLICIT_TLS |
-             CONNECTOR_VERBOSE_LOG | CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2},
+             CONNECTOR_VERBOSE_LOG | CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2 | CONNECTOR_LONG_ADDRESSES |
+             CONNECTOR_ORAR},
+        {"rate source", c->rate_source, RATE_BY_ALL},
     };
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         CHECK_INT(numbers[i].name, numbers[i].got, numbers[i].want);
@@ -98,7 +100,9 @@ static void test_defaults(void **state UNUSED)
         {"acl", c->acl.count, 0},
         {"flags", c->flags,
          CONNECTOR_ENABLED | CONNECTOR_PIPELINING | CONNECTOR_CHUNKING | CONNECTOR_BINARY_MIME |
-             CONNECTOR_EIGHT_BIT_MIME | CONNECTOR_DSN | CONNECTOR_ENHANCED_CODES | CONNECTOR_SMTP_UTF8},
+             CONNECTOR_EIGHT_BIT_MIME | CONNECTOR_DSN | CONNECTOR_ENHANCED_CODES | CONNECTOR_SMTP_UTF8 |
+             CONNECTOR_BARE_LF_REJECTION},
+        {"rate source", c->rate_source, RATE_BY_ADDRESS},
         {"send flags", s->flags, SEND_ENABLED | SEND_DNS_ROUTING},
         {"send port", s->port, 25},
         {"send size", s->max_message_size, 10485760},

@@ -65,11 +65,14 @@ static const struct schema_property transport_server[] = {
 static const struct schema_property transport_config[] = {
     SCHEMA_NAME(SCHEMA_READ_ONLY | SCHEMA_HIDDEN, "Transport Settings."),
     {"MaxReceiveSize", SCHEMA_SIZE, SCHEMA_UNLIMITED, .initial = "Unlimited", .max = SCHEMA_INT32,
-     .help = "The largest message that the organisation's recipients receive."},
+     .help =
+         "The largest message that the organisation's recipients receive. A larger one is refused at once where "
+         "the client may send to them only; otherwise its sender gets a report."},
     {"MaxSendSize", SCHEMA_SIZE, SCHEMA_UNLIMITED, .initial = "Unlimited", .max = SCHEMA_INT32,
      .help = "The largest message that its senders may send."},
-    SCHEMA_NUMBER("MaxRecipientEnvelopeLimit", SCHEMA_UNLIMITED | SCHEMA_INERT, SINCE_2007, "5000", 0, SCHEMA_INT32,
-                  "How many recipients a message may have in all."),
+    SCHEMA_NUMBER("MaxRecipientEnvelopeLimit", SCHEMA_UNLIMITED, SINCE_2007, "5000", 0, SCHEMA_INT32,
+                  "How many recipients a message may have on any receive connector; a smaller "
+                  "MaxRecipientsPerMessage of the connector comes first. 0: as Unlimited."),
     {"ExternalPostmasterAddress", SCHEMA_ADDRESS, SCHEMA_NULLABLE, .max = 320,
      .help = "The sender of reports, and who reads mail to postmaster where no recipient has that address. $null: "
              "reports "

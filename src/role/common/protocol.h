@@ -35,6 +35,8 @@ enum message_type {
     CONTROL_UNLISTEN, /* receive only: str endpoint */
     CONTROL_IDENTITY, /* receive, deliver: bool first of a new set, bool last of it, str chain PEM, str key PEM */
     CONTROL_TICKET_KEYS, /* receive only: two ticket keys, TLS_TICKET_KEY_LEN bytes each */
+    CONTROL_COUNTERS,    /* receive only: u32 columns, u64 u64 key of the hash; 1 descriptor, the shared memory of
+                            runtime/counters.h, in which it writes the column of its index */
     /* every role -> supervisor */
     CONTROL_READY,    /* serving */
     CONTROL_BINDINGS, /* manage only: u32 count, count * str endpoint: where to listen from now on */

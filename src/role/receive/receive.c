@@ -2,8 +2,8 @@
  * receive.c: the receive role: SMTP sessions from the network. It has no file of its own and asks other roles for
  * whatever needs a secret, a disk or the network: directory (passwords, recipients), queue (storing).
  *
- * It takes: CONTROL_LISTEN, CONTROL_UNLISTEN, CONTROL_IDENTITY, CONTROL_TICKET_KEYS from the supervisor;
- * POLICY_SNAPSHOT from manage; answers from directory and queue.
+ * It takes: CONTROL_LISTEN, CONTROL_UNLISTEN, CONTROL_IDENTITY, CONTROL_TICKET_KEYS, CONTROL_COUNTERS from the
+ * supervisor; POLICY_SNAPSHOT from manage; answers from directory and queue.
  */
 #include "role/receive/receive.h"
 
@@ -11,6 +11,7 @@
 #include "role/common/identity_set.h"
 #include "role/common/policy_ref.h"
 #include "role/common/roles.h"
+#include "role/receive/admission.h"
 #include "role/receive/certificates.h"
 #include "role/receive/listener.h"
 #include "role/receive/session.h"
@@ -80,6 +81,7 @@ static void on_control(struct role *role, struct frame *f)
         identity_set_tickets(f);
         certificates_changed();
         break;
+    case CONTROL_COUNTERS: admission_take_counters(role, f); break;
     case CONTROL_RELOAD: break; /* the certificates came before it */
     default: role_bad_frame(ROLE_KINDS, f, "not expected by receive"); break;
     }

@@ -283,14 +283,21 @@ static void on_input_ended(void *context)
     end_unless_reply_due(s);
 }
 
-static void on_connection_closed(void *context, const char *reason)
+static void log_session_end(const struct session *s, const char *reason)
 {
-    struct session *s = context;
     struct log_line l = log_begin(LOG_INFO, "session-end");
     log_id(&l, "session", s->id);
     log_str(&l, "reason", reason ? reason : "closed");
     log_end(&l);
+}
+
+static void on_connection_closed(void *context, const char *reason)
+{
+    struct session *s = context;
+    if (s->smtp) /* it began; what was refused at once has its own line */
+        log_session_end(s, reason);
     session_protocol_end(s, reason);
+    admission_leave(&s->admission);
     s->closed = true;
     s->connection = NULL;
     uv_timer_stop(&s->timer);
@@ -333,6 +340,8 @@ static bool choose_connector(struct session *s)
 /* Makes ready what the connector offers; true when it can be offered. */
 static bool prepare(struct session *s)
 {
+    if (!session_admit(s))
+        return false;
     session_profile(s, clock_wall_ms());
     if (!gate_can_greet(s->connector, s->tls)) {
         log_text(LOG_ERROR, "no-certificate", "implicit TLS without a certificate: the connection of %s is closed",

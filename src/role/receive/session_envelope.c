@@ -1,6 +1,7 @@
 /* session_envelope.c: MAIL and RCPT: the gate decides; where it says so, the directory is asked as well. */
 #include "role/receive/session_internal.h"
 
+#include "runtime/clock.h"
 #include "runtime/log.h"
 
 enum { RESOLVE_WAIT_MS = 20000 };
@@ -22,8 +23,16 @@ void session_mail(struct session *s, const struct smtp_mail *mail)
 {
     arena_reset(&s->transaction);
     struct gate_verdict v = gate_mail(&s->gate, mail);
+    struct smtp_limit limit;
     if (v.answer.verdict != SMTP_ANSWER_OK)
         log_refusal(s, &v.decision, mail->address.text);
+    else if (!admission_message(s->policy, s->connector, s->remote.addr, s->gate.user.guid, clock_mono_ms(),
+                                &limit))
+        v.answer = session_limit(s,
+                                 SMTP_REPLY(421, "4.4.2",
+                                            "Message submission rate for this client has exceeded the configured "
+                                            "limit"),
+                                 &limit);
     session_reply(s, &v.answer);
 }
 

@@ -5,6 +5,7 @@
 #include "role/common/messages.h"
 #include "role/common/policy_ref.h"
 #include "role/common/protocol_log.h"
+#include "role/receive/admission.h"
 #include "role/receive/connection.h"
 #include "role/receive/content.h"
 #include "role/receive/session.h"
@@ -33,6 +34,7 @@ struct session {
     struct session_proxy *proxy;   /* while a PROXY header is awaited */
     struct ip_endpoint proxy_peer; /* who sent one, for `remote`; port 0: none was read */
     struct ip_endpoint published;  /* what it says that the client connected to; port 0: nothing */
+    struct admission admission;    /* what it counts for */
     char remote_text[IP_TEXT_MAX];
     struct arena arena; /* identity, profile */
     struct gate gate;
@@ -87,6 +89,14 @@ void session_message_end(struct session *s);
 void session_message_abort(struct session *s);
 /* True while the content must not be fed (its spool file is awaited). */
 bool session_message_paused(const struct session *s);
+/* ---- session_limit.c ---- */
+/* The refusal that a limit makes: logs it, and names it behind the reply's text, in the transaction's arena. */
+struct smtp_answer session_limit(struct session *s, struct smtp_reply reply, const struct smtp_limit *limit);
+/*
+ * Counts the connection. False: it exceeds a limit; the client was told so, and the connection is to be ended. With
+ * implicit TLS it is told nothing: a handshake would cost more than the connection that is refused.
+ */
+bool session_admit(struct session *s);
 /* ---- session_profile.c ---- */
 /* What the session's connector offers, from the policy and the certificates at hand. */
 void session_profile(struct session *s, int64_t wall_ms);

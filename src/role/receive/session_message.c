@@ -111,6 +111,7 @@ static bool build_options(struct session *s, struct intake_options *ret)
     s->auth_as = gate_auth_as(&s->gate, s->rights, &smtp_server_envelope(s->smtp)->mail);
     gate_stamp(&stamp, s->auth_as, span_of(s->role->host));
     *ret = gate_intake_options(&s->gate, s->rights);
+    ret->local_names[INTAKE_NAMES_MAX - 1] = s->profile.fqdn; /* as the trace has it */
     ret->trace = build_trace(s);
     ret->stamp = arena_dup(&s->transaction, buf_span(&stamp));
     ret->message_id = arena_dup(&s->transaction, buf_span(&id));
@@ -192,6 +193,9 @@ void session_message_end(struct session *s)
     struct buf envelope;
     intake_finish(&s->intake, &s->intake_result);
     struct gate_verdict v = gate_message(&s->gate, s->rights, r);
+    struct smtp_limit limit;
+    if (gate_message_limit(&s->gate, r->problem, &limit))
+        v.answer = session_limit(s, v.answer.reply, &limit);
     if (v.answer.verdict != SMTP_ANSWER_OK) {
         session_reply(s, &v.answer);
         return;

@@ -177,6 +177,8 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal_nu
     c->ready = false;
     link_close(c->control);
     c->control = NULL;
+    if (c->kind == ROLE_RECEIVE)
+        counting_forget(c->supervisor, c);
     uv_close((uv_handle_t *)process, on_process_closed);
 }
 
@@ -242,6 +244,8 @@ static void child_start(struct child *c)
         return;
     }
     send_config(c);
+    if (c->kind == ROLE_RECEIVE)
+        counting_hand_over(s, c);
     if (c->kind == ROLE_RECEIVE || c->kind == ROLE_DELIVER)
         keys_hand_over(s, c);
     join_all(c);

@@ -10,6 +10,7 @@
 #include "tls/tls.h"
 
 #include "base/ip.h"
+#include "base/keyed_hash.h"
 
 enum { SUPERVISOR_LISTENERS_MAX = 1024, SUPERVISOR_IDENTITIES_MAX = 256, SUPERVISOR_LET_GO_MAX = 64 };
 
@@ -71,6 +72,9 @@ struct supervisor {
     struct identity_pem identities[SUPERVISOR_IDENTITIES_MAX];
     size_t identity_count;
     char ticket_keys[TLS_TICKET_KEYS * TLS_TICKET_KEY_LEN];
+    struct counters *counters; /* of all receive processes; NULL: not made */
+    struct hash_key counting_key;
+    int counting_fd;
     int exit_status;
 };
 
@@ -108,6 +112,13 @@ enum err_code keys_load(struct supervisor *s, struct err *err);
 enum err_code keys_make_tickets(struct supervisor *s, struct err *err);
 void keys_hand_over(struct supervisor *s, struct child *c);
 void keys_wipe(struct supervisor *s);
+
+/* ---- counting.c ---- */
+enum err_code counting_make(struct supervisor *s, struct err *err);
+/* To a receive process that has just started. */
+void counting_hand_over(struct supervisor *s, struct child *receive);
+/* It is dead, and with it what it counted. */
+void counting_forget(struct supervisor *s, const struct child *receive);
 
 /* ---- supervisor.c ---- */
 /* The node's settings as CONTROL_CONFIG and CONTROL_RELOAD carry them. */

@@ -154,7 +154,7 @@ static enum err_code start(struct supervisor *s, struct err *err)
     enum err_code code;
     raise_descriptor_limit();
     if ((code = sandbox_find_user(&s->user, &fallback, err)) || (code = keys_load(s, err)) ||
-        (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)))
+        (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)) || (code = counting_make(s, err)))
         return code;
     if (fallback)
         log_text(LOG_WARNING, "no-user",

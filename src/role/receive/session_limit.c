@@ -1,0 +1,44 @@
+/* session_limit.c: what a session does about a limit that is exceeded: says which one, to the client and to the
+ * log.
+ */
+#include "role/receive/session_internal.h"
+
+#include "runtime/log.h"
+
+enum { REFUSAL_MAX = 1024 };
+
+/* The same line as for a limit of the machine. */
+static void log_limit(const struct session *s, const struct smtp_limit *limit)
+{
+    struct buf detail;
+    buf_init(&detail, REFUSAL_MAX);
+    smtp_limit_print(&detail, limit);
+    struct log_line l = log_begin(LOG_NOTICE, "limit");
+    log_id(&l, "session", s->id);
+    log_str(&l, "remote", s->remote_text);
+    log_span(&l, "detail", buf_span(&detail));
+    log_end(&l);
+    buf_done(&detail);
+}
+
+struct smtp_answer session_limit(struct session *s, struct smtp_reply reply, const struct smtp_limit *limit)
+{
+    log_limit(s, limit);
+    reply.text = smtp_limit_text(&s->transaction, reply.text, limit);
+    return (struct smtp_answer){.verdict = SMTP_ANSWER_REFUSE, .reply = reply};
+}
+
+bool session_admit(struct session *s)
+{
+    struct smtp_limit limit;
+    if (admission_enter(&s->admission, s->policy, s->connector, s->remote.addr, &limit))
+        return true;
+    if (!(s->connector->flags & CONNECTOR_IMPLICIT_TLS)) {
+        struct buf reply;
+        buf_init(&reply, REFUSAL_MAX);
+        admission_print_refusal(&reply, s->connector, &limit);
+        connection_write(s->connection, buf_span(&reply));
+        buf_done(&reply);
+    }
+    return false;
+}
