@@ -112,6 +112,12 @@ static void test_profile_of_every_property(void **state UNUSED)
     CHECK_INT("pipelining", p.pipelining, false);
     CHECK_INT("require TLS", p.require_tls, true);
     CHECK_INT("recipients", p.max_recipients, 300);
+    CHECK_INT("recipients of the organisation", p.organisation_max_recipients, 66);
+    CHECK_SPAN("connector", p.connector, SPAN("Default mail"));
+    CHECK_INT("long addresses", p.long_addresses, true);
+    CHECK_INT("long lines", p.max_command_line, 8000);
+    CHECK_INT("ORAR", p.orar, true);
+    CHECK_INT("bare LF", p.repair_bare_lf, true);
     CHECK_INT("errors", p.max_protocol_errors, SMTP_UNLIMITED);
     CHECK_INT("failures", p.max_logon_failures, 0);
     CHECK_INT("connection", p.connection_timeout_ms, 90000);
@@ -377,6 +383,77 @@ static void test_messages(void **state UNUSED)
     test_policy_done(&t);
 }
 
+/* MaxReceiveSize holds at once for those who may send to our recipients only. */
+static void test_receive_size(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *connector;
+        bool alice;
+        uint64_t max;
+    } rows[] = {
+        {"the Internet", "internet", false, 5000},
+        {"a user", "client", true, 0},
+        {"a relaying client", "relay", false, 0},
+        {"a server of ours", "external", false, 0},
+    };
+    struct test_policy t;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        test_policy_init(&t);
+        test_add(&t, "ReceiveConnector: Guid=internet|Name=internet\n"
+                     "ReceiveConnector: Guid=client|Name=client\n"
+                     "ReceiveConnector: Guid=relay|Name=relay\n"
+                     "ReceiveConnector: Guid=external|Name=external|AuthMechanism=[ExternalAuthoritative]\n"
+                     "ADPermission: Connector=relay|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Accept-Any-Recipient\n"
+                     "TransportConfig: MaxReceiveSize=#5000|MaxSendSize=#7000");
+        test_add_group(&t, "internet", GROUP_ANONYMOUS_USERS);
+        test_add_group(&t, "client", GROUP_EXCHANGE_USERS);
+        test_add_group(&t, "relay", GROUP_ANONYMOUS_USERS);
+        test_add_group(&t, "external", GROUP_EXCHANGE_SERVERS);
+        test_open(&t);
+        struct gate g = begin(&t, rows[i].connector);
+        if (rows[i].alice)
+            gate_log_on(&g, &alice);
+        struct smtp_mail mail = {.address.text = rows[i].alice ? alices[0] : SPAN("a@far.test")};
+        struct gate_verdict v = gate_mail(&g, &mail);
+        check_reply(rows[i].name, &v.answer, NULL);
+        CHECK_INT(rows[i].name, v.answer.max_receive_size, rows[i].max);
+        struct gate_place place = {.host = SPAN("h")};
+        CHECK_INT(rows[i].name, gate_profile(t.policy, g.connector, &place).max_any_size, 7000);
+        test_policy_done(&t);
+    }
+}
+
+static void test_message_limits(void **state UNUSED)
+{
+    static const struct {
+        enum intake_problem problem;
+        const char *limit; /* NULL: none is behind it */
+    } rows[] = {
+        {INTAKE_OK, NULL},
+        {INTAKE_TOO_MANY_HOPS, "MaxHopCount 12 of \"internet\""},
+        {INTAKE_TOO_MANY_LOCAL_HOPS, "MaxLocalHopCount 8 of \"internet\""},
+        {INTAKE_HEADER_TOO_LARGE, "MaxHeaderSize 2000B of \"internet\""},
+        {INTAKE_BAD_LINE_END, NULL},
+        {INTAKE_NO_MEMORY, NULL},
+    };
+    struct test_policy t;
+    test_policy_init(&t);
+    add_policy(&t);
+    struct gate g = begin(&t, "internet");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct smtp_limit limit;
+        struct buf b;
+        buf_init(&b, 200);
+        bool some = gate_message_limit(&g, rows[i].problem, &limit);
+        CHECK_INT(intake_problem_text(rows[i].problem), some, rows[i].limit != NULL);
+        if (some)
+            smtp_limit_print(&b, &limit);
+        CHECK_SPAN(intake_problem_text(rows[i].problem), buf_span(&b), span_of(rows[i].limit));
+        buf_done(&b);
+    }
+    test_policy_done(&t);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -384,7 +461,8 @@ int main(void)
         cmocka_unit_test(test_log_on),         cmocka_unit_test(test_envelopes),
         cmocka_unit_test(test_resolved),       cmocka_unit_test(test_recipient_address),
         cmocka_unit_test(test_intake_options), cmocka_unit_test(test_auth_as),
-        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_messages),       cmocka_unit_test(test_receive_size),
+        cmocka_unit_test(test_message_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

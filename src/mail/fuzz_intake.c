@@ -40,6 +40,7 @@ static void check_same(const struct intake_result *a, const struct intake_result
     ASSERT(span_eq(a->message_id, b->message_id) && span_eq(a->subject, b->subject) &&
            span_eq(a->sender, b->sender));
     ASSERT(a->from_count == b->from_count && a->authors_complete == b->authors_complete && a->hops == b->hops);
+    ASSERT(a->local_hops == b->local_hops && a->local_hops <= a->hops);
     for (size_t i = 0; i < a->from_count; i++)
         ASSERT(span_eq(a->from[i], b->from[i]));
     ASSERT(a->eight_bit_header == b->eight_bit_header && a->eight_bit_body == b->eight_bit_body);
@@ -93,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .date = SPAN("now"),
         .max_header = data[1] * 16u,
         .max_hops = data[2] & 3u,
+        .max_local_hops = data[2] >> 2 & 3u,
+        .local_names = {SPAN("us"), SPAN("mail.example.com")},
     };
     const struct span message = span_make(data + PREFIX, size - PREFIX);
     struct arena arena;

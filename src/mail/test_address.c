@@ -204,6 +204,28 @@ static void longest(void **state)
     arena_clear(&arena);
 }
 
+static void xlong(void **state)
+{
+    (void)state;
+    enum { XLONG = ADDRESS_ALLOW_XLONG };
+    struct arena arena;
+    struct mail_address a;
+    struct span rest;
+    char text[ADDRESS_XLONG_MAX + 4] = "<";
+    struct span tail = SPAN("@x.example>");
+    arena_init(&arena, 0);
+    memset(text + 1, 'a', sizeof text - 1);
+    struct span path = span_make(text, ADDRESS_XLONG_MAX + 2), longer = span_make(text, ADDRESS_XLONG_MAX + 3);
+    memcpy(text + path.len - tail.len, tail.ptr, tail.len);
+    CHECK_INT("1860", address_parse_path(path, XLONG, &arena, &a, &rest), ADDRESS_OK);
+    CHECK_INT("1860", a.text.len, ADDRESS_XLONG_MAX);
+    CHECK_INT("1860 is not for everybody", address_parse_path(path, LONG, &arena, &a, &rest), ADDRESS_LOCAL_LONG);
+    memset(text + 1, 'a', sizeof text - 1);
+    memcpy(text + longer.len - tail.len, tail.ptr, tail.len);
+    CHECK_INT("1861", address_parse_path(longer, XLONG, &arena, &a, &rest), ADDRESS_PATH_LONG);
+    arena_clear(&arena);
+}
+
 static void no_memory(void **state)
 {
     (void)state;
@@ -234,8 +256,9 @@ static void texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mailboxes), cmocka_unit_test(paths),      cmocka_unit_test(longest),
-        cmocka_unit_test(no_memory), cmocka_unit_test(comparison), cmocka_unit_test(texts),
+        cmocka_unit_test(mailboxes), cmocka_unit_test(paths),     cmocka_unit_test(longest),
+        cmocka_unit_test(xlong),     cmocka_unit_test(no_memory), cmocka_unit_test(comparison),
+        cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

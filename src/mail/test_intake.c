@@ -266,6 +266,48 @@ static void facts(void **state)
     }
 }
 
+#define BY(name) "Received: from c\r\n\tby " name " with SMTP; Thu, 1 Jan 1970 00:00:00 +0000\r\n"
+
+static void local_hops(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t max_hops, max_local;
+        const char *header;
+        uint32_t local;
+        enum intake_problem problem;
+    } rows[] = {
+        {"at the limit", 30, 2, BY("mail.example.com") BY("MX.Example.com.") BY("other"), 2, INTAKE_OK},
+        {"one past it", 30, 2, BY("mail.example.com") BY("mx.example.com") BY("mail.example.com"), 3,
+         INTAKE_TOO_MANY_LOCAL_HOPS},
+        {"never", 30, 0, BY("mail.example.com") BY("mail.example.com"), 0, INTAKE_OK},
+        {"others' names", 30, 1, BY("mail.example.com.evil") BY("xmail.example.com") BY("com"), 0, INTAKE_OK},
+        {"no name", 30, 1, "Received: by ; x\r\nReceived: x\r\nReceived:\r\n", 0, INTAKE_OK},
+        {"all hops first", 1, 1, BY("mail.example.com") BY("mail.example.com"), 1, INTAKE_TOO_MANY_HOPS},
+        {"they are to be removed", 30, 1, BY("mail.example.com") BY("mail.example.com"), 2,
+         INTAKE_TOO_MANY_LOCAL_HOPS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct intake_options o = with(true, false);
+        struct arena arena;
+        struct buf out;
+        struct intake_result r;
+        o.max_hops = rows[i].max_hops;
+        o.max_local_hops = rows[i].max_local;
+        o.local_names[0] = SPAN("mail.example.com");
+        o.local_names[2] = SPAN("mx.example.com");
+        arena_init(&arena, 0);
+        buf_init(&out, 4000);
+        run(&o, span_of(rows[i].header), SIZE_MAX, 0, &arena, &out, &r);
+        CHECK_INT(rows[i].name, r.problem, rows[i].problem);
+        CHECK_INT(rows[i].name, r.local_hops, rows[i].local);
+        CHECK_INT(rows[i].name, out.len == 0, rows[i].problem != INTAKE_OK);
+        buf_done(&out);
+        arena_clear(&arena);
+    }
+}
+
 static const char *body_seen;
 
 static void remember(void *context, struct span bytes)
@@ -346,6 +388,7 @@ int main(void)
         cmocka_unit_test(problems),          cmocka_unit_test(facts),
         cmocka_unit_test(no_copy),           cmocka_unit_test(no_memory),
         cmocka_unit_test(many_small_fields), cmocka_unit_test(texts),
+        cmocka_unit_test(local_hops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

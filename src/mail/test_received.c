@@ -89,6 +89,47 @@ static void fields(void **state)
     }
 }
 
+static void writers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct span value;
+        const char *want;
+    } rows[] = {
+        {"ours", SPAN_INIT(" from c ([192.0.2.1])\r\n\tby mail.example.com with ESMTP\r\n\tid 7; Thu, 1"),
+         "mail.example.com"},
+        {"folded everywhere", SPAN_INIT("\r\n from\r\n\tc\r\n\tby\r\n\t mail.example.com\r\n ; x"),
+         "mail.example.com"},
+        {"by first", SPAN_INIT(" by mail.example.com (Postfix, from userid 0) id 1; x"), "mail.example.com"},
+        {"a dot at its end", SPAN_INIT(" from c BY Mail.Example.com. with SMTP; x"), "Mail.Example.com"},
+        {"the client calls itself by", SPAN_INIT(" from by by mail.example.com; x"), "mail.example.com"},
+        {"in a comment", SPAN_INIT(" from c (by mail.example.com) by other.example; x"), "other.example"},
+        {"in a nested comment", SPAN_INIT(" from c (a (\\( by mail.example.com) b) by other; x"), "other"},
+        {"in a quoted string", SPAN_INIT(" from \"by mail.example.com\" by other; x"), "other"},
+        {"a quote within a comment", SPAN_INIT(" from c (\") by other; x"), "other"},
+        {"a comment right behind", SPAN_INIT(" from c by mail.example.com(by x); x"), "mail.example.com"},
+        {"behind the semicolon", SPAN_INIT(" from c; by mail.example.com"), ""},
+        {"nothing behind by", SPAN_INIT(" from c by ; x"), ""},
+        {"nothing", SPAN_INIT(""), ""},
+        {"no by", SPAN_INIT(" (qmail 1 invoked for x); 1 Jan"), ""},
+        {"an open comment", SPAN_INIT(" from c (by mail.example.com"), ""},
+        {"an open string", SPAN_INIT(" from \"c by mail.example.com"), ""},
+        {"a backslash last", SPAN_INIT(" from c (\\"), ""},
+        {"only the first by", SPAN_INIT(" by one by mail.example.com; x"), "one"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        CHECK_SPAN(rows[i].name, received_by(rows[i].value), span_of(rows[i].want));
+
+    struct buf b; /* what we write names us, whatever the client called itself */
+    struct received r = base;
+    r.helo = SPAN("by.by");
+    buf_init(&b, 4096);
+    received_print(&b, &r);
+    CHECK_SPAN("printed", received_by(span_from(buf_span(&b), sizeof "Received:" - 1)), r.host);
+    buf_done(&b);
+}
+
 static void line_length(void **state)
 {
     (void)state;
@@ -111,6 +152,6 @@ static void line_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(protocols), cmocka_unit_test(fields),
-                                       cmocka_unit_test(line_length)};
+                                       cmocka_unit_test(line_length), cmocka_unit_test(writers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

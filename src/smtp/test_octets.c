@@ -145,6 +145,43 @@ static void test_dots(void **state)
         }
 }
 
+/* For the length of a line a bare LF may end it; for a dot it never does. */
+static void test_lf_ends_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct span input;
+        unsigned defects;
+    } rows[] = {
+        {"short lines", SPAN_INIT("1234567\n12345678\n1\r\n.\r\n"), CONTENT_BARE_LF},
+        {"a long one", SPAN_INIT("1\n123456789\n\r\n.\r\n"), CONTENT_BARE_LF | CONTENT_LONG_LINE},
+        {"behind CRLF", SPAN_INIT("12345\n\r\n12345678\r\n.\r\n"), CONTENT_BARE_LF},
+        {"up to CRLF", SPAN_INIT("1\n12345678\r\n123456789\r\n.\r\n"), CONTENT_BARE_LF | CONTENT_LONG_LINE},
+        {"LF . CRLF ends nothing", SPAN_INIT("a\n.\r\n.\r\n"), CONTENT_BARE_LF},
+        {"nor LF . LF", SPAN_INIT("\n.\n\r\n.\r\n"), CONTENT_BARE_LF},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t k = 0; k <= PIECES; k++) {
+            struct dot_reader r;
+            struct buf out;
+            struct span input = rows[i].input;
+            bool ended = false;
+            dot_init(&r, 8);
+            r.scan.lf_ends_line = true;
+            buf_init(&out, 1000);
+            while (input.len && !ended) {
+                struct span part = span_head(input, piece_length(k)), rest = part;
+                ended = dot_take(&r, &rest, add, &out);
+                input = span_from(input, part.len - rest.len);
+            }
+            CHECK(rows[i].name, ended && input.len == 0);
+            CHECK_SPAN(rows[i].name, buf_span(&out), span_head(rows[i].input, rows[i].input.len - 3));
+            CHECK_INT(rows[i].name, r.scan.defects, rows[i].defects);
+            buf_done(&out);
+        }
+}
+
 static void count_pieces(void *context, struct span bytes)
 {
     size_t *n = context;
@@ -205,7 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),   cmocka_unit_test(test_line_is_not_copied),
         cmocka_unit_test(test_dots),    cmocka_unit_test(test_long_pieces),
-        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_content), cmocka_unit_test(test_lf_ends_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,8 @@ static inline struct smtp_answer answer_for(struct span text)
         return (struct smtp_answer){.verdict = SMTP_ANSWER_AUTH_FAILED};
     if (driver_has(text, "more"))
         return (struct smtp_answer){.verdict = SMTP_ANSWER_CONTINUE, .challenge = SPAN("Password:")};
-    return (struct smtp_answer){.no_size_limit = driver_has(text, "bypass")};
+    return (struct smtp_answer){.no_size_limit = driver_has(text, "bypass"),
+                                .max_receive_size = driver_has(text, "capped") ? 20 : 0};
 }
 
 /* For fuzzing: any verdict that fits the ask. */
@@ -163,6 +164,7 @@ static inline struct smtp_answer answer_hashed(const struct smtp_ask *ask, struc
     a.reply = refusals[(h >> 24) % ARRAY_LEN(refusals)];
     a.challenge = SPAN("\x01?");
     a.no_size_limit = (h >> 32) % 4 == 0;
+    a.max_receive_size = (h >> 40) % 4 == 0 ? 32 : 0;
     if (!auth && a.verdict == SMTP_ANSWER_CONTINUE)
         a.verdict = SMTP_ANSWER_REFUSE;
     return a;
