@@ -294,7 +294,7 @@ static void log_session_end(const struct session *s, const char *reason)
 static void on_connection_closed(void *context, const char *reason)
 {
     struct session *s = context;
-    if (s->smtp) /* it began; what was refused at once has its own line */
+    if (!s->turned_away) /* that has its own line, and a flood must not get one for each */
         log_session_end(s, reason);
     session_protocol_end(s, reason);
     admission_leave(&s->admission);

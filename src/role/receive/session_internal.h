@@ -35,6 +35,7 @@ struct session {
     struct ip_endpoint proxy_peer; /* who sent one, for `remote`; port 0: none was read */
     struct ip_endpoint published;  /* what it says that the client connected to; port 0: nothing */
     struct admission admission;    /* what it counts for */
+    bool turned_away;              /* it exceeded a limit when it came */
     char remote_text[IP_TEXT_MAX];
     struct arena arena; /* identity, profile */
     struct gate gate;

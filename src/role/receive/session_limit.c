@@ -33,6 +33,7 @@ bool session_admit(struct session *s)
     struct smtp_limit limit;
     if (admission_enter(&s->admission, s->policy, s->connector, s->remote.addr, &limit))
         return true;
+    s->turned_away = true;
     if (!(s->connector->flags & CONNECTOR_IMPLICIT_TLS)) {
         struct buf reply;
         buf_init(&reply, REFUSAL_MAX);
