@@ -137,6 +137,17 @@ static void log_refused(const struct smtp_limit *limit, struct ip_addr remote)
     admission.unlogged = 0;
 }
 
+/* A flood that is over: how much of it there was. */
+static void log_unlogged(void)
+{
+    if (!admission.unlogged || clock_mono_ms() - admission.span_began_ms < LOG_SPAN_MS)
+        return;
+    struct log_line l = log_begin(LOG_NOTICE, "connections-refused");
+    log_int(&l, "not-logged-before", (int64_t)admission.unlogged);
+    log_end(&l);
+    admission.unlogged = 0;
+}
+
 bool admission_enter(struct admission *a, const struct policy *policy, const struct receive_connector *c,
                      struct ip_addr remote, struct smtp_limit *ret_limit)
 {
@@ -151,8 +162,10 @@ bool admission_enter(struct admission *a, const struct policy *policy, const str
     counter_add(table, a->connector);
     counter_add(table, a->source);
     a->counted = true;
-    if (!exceeded(c, counter_sum(table, a->connector), counter_sum(table, a->source), ret_limit))
+    if (!exceeded(c, counter_sum(table, a->connector), counter_sum(table, a->source), ret_limit)) {
+        log_unlogged();
         return true;
+    }
     admission_leave(a);
     ret_limit->connector = policy_text(policy, c->name);
     log_refused(ret_limit, remote);

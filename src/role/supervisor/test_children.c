@@ -6,7 +6,9 @@
 
 #include "base/cursor.h"
 #include "role/supervisor/internal.h"
+#include "runtime/counters.h"
 #include "runtime/log.h"
+#include "runtime/memory_file.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -193,9 +195,51 @@ static void stopping(void **state)
     }
 }
 
+static struct counters *seen; /* by a third process, as it were */
+
+static bool the_dead_is_forgotten(size_t n)
+{
+    return counter_sum(seen, 7) == n;
+}
+
+/* What a receive process counted goes with it, and what the others counted stays. */
+static void counting(void **state)
+{
+    (void)state;
+    static const char row[] = "counting";
+    struct err err = {0};
+    void *memory = NULL;
+    assert_int_equal(setenv(HANGS, "none", 1), 0);
+    memset(&s, 0, sizeof s);
+    gone = false;
+    s.receivers = 2;
+    assert_int_equal(uv_loop_init(&s.loop), 0);
+    assert_int_equal(uv_timer_init(&s.loop, &s.drain), 0);
+    s.drain.data = &s;
+    CHECK_INT(row, counting_make(&s, &err), ERR_NONE);
+    CHECK_INT(row, children_start(&s, &err), ERR_NONE);
+    run_until(row, all_are_ready, 0);
+    CHECK_INT(row, memory_file_map_shared(s.counting_fd, counters_size(2), &memory, &err), ERR_NONE);
+    for (uint32_t i = 0; i < 2; i++) {
+        seen = counters_open(memory, 2, i, s.counting_key);
+        for (uint32_t k = 0; k <= i; k++)
+            counter_add(seen, 7);
+    }
+    CHECK_INT(row, counter_sum(seen, 7), 3);
+    for (size_t i = 0; i < s.child_count; i++)
+        if (s.children[i].kind == ROLE_RECEIVE && s.children[i].index == 1)
+            uv_process_kill(&s.children[i].process, SIGKILL);
+    run_until(row, the_dead_is_forgotten, 1);
+    run_until(row, all_are_ready, 0);
+    CHECK_INT(row, counter_sum(seen, 7), 1);
+    s.stopping = true;
+    children_stop(&s);
+    end(row);
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(stopping)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(stopping), cmocka_unit_test(counting)};
     if (argc > 0 && strncmp(argv[0], TITLE, strlen(TITLE)) == 0)
         return play_role(argv[0] + strlen(TITLE));
     /* The log opens its own handle on standard error; the test's messages go on to where they went. */
