@@ -116,7 +116,7 @@ static void sources(void **state)
         {"mapped is IPv4", "::ffff:192.0.2.1", "192.0.2.1", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct ip_addr a, b;
+        struct ip_addr a = {0}, b = {0};
         CHECK(rows[i].name, ip_parse(span_of(rows[i].a), &a) && ip_parse(span_of(rows[i].b), &b));
         CHECK_INT(rows[i].name, ip_cmp(counters_source(a), counters_source(b)) == 0, rows[i].same);
     }

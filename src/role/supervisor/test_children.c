@@ -221,6 +221,7 @@ static void counting(void **state)
     run_until(row, all_are_ready, 0);
     CHECK_INT(row, memory_file_map_shared(s.counting_fd, counters_size(2), &memory, &err), ERR_NONE);
     for (uint32_t i = 0; i < 2; i++) {
+        counters_close(seen);
         seen = counters_open(memory, 2, i, s.counting_key);
         for (uint32_t k = 0; k <= i; k++)
             counter_add(seen, 7);
@@ -235,6 +236,9 @@ static void counting(void **state)
     s.stopping = true;
     children_stop(&s);
     end(row);
+    counters_close(seen);
+    counters_close(s.counters);
+    seen = s.counters = NULL;
 }
 
 int main(int argc, char **argv)
