@@ -445,8 +445,15 @@ def test_long_addresses(server, sink, marker):
         assert "XLONGADDR" in c.ext
         assert c.mail("y" + address) == "501 5.1.7"
         assert c.send_mail(address, address, message(marker, "a@outside.test", "b@far.test")) == "250 2.6.0"
+        assert c.mail("a@outside.test") == 250
+        assert c.rcpt(address.replace("far.test", "example.com")) == "501 5.1.3", "longer by three"
+        assert c.rcpt(address[3:].replace("far.test", "example.com")) == 250, "it may relay: the report says that there is nobody"
         assert c.cmd("NOOP " + "x" * 7993) == 250
         assert c.cmd("NOOP " + "x" * 7994) == "500 5.5.2"
+    set_up(server, "longer", "127.0.0.52", "-LongAddressesEnabled $true")
+    with server.session(source="127.0.0.52") as c:
+        assert c.mail("a@outside.test") == 250
+        assert c.rcpt(address[3:].replace("far.test", "example.com")) == "550 5.1.1"
     got = wait_for("the message at the next hop", lambda: sink.got(marker))[0]
     assert got["from"] == address and got["rcpts"][0][0] == address
 

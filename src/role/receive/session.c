@@ -337,7 +337,7 @@ static bool choose_connector(struct session *s)
     return true;
 }
 
-/* Makes ready what the connector offers; true when it can be offered. */
+/* Counts the connection and makes ready what the connector offers; true when it can be offered. */
 static bool prepare(struct session *s)
 {
     if (!session_admit(s))

@@ -4,7 +4,7 @@
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
-enum { RESOLVE_WAIT_MS = 20000 };
+enum { RESOLVE_WAIT_MS = 20000, QUESTION_MAX = ADDRESS_XLONG_MAX + 16 };
 
 static void log_refusal(const struct session *s, const struct decision *d, struct span address)
 {
@@ -62,7 +62,7 @@ void session_rcpt(struct session *s, const struct smtp_recipient *rcpt)
         return;
     }
     struct buf b;
-    buf_init(&b, 1024);
+    buf_init(&b, QUESTION_MAX);
     put_bytes(&b, address);
     if (b.failed || link_ask(role_link(s->role, ROLE_DIRECTORY, 0), DIRECTORY_RESOLVE, buf_span(&b), SPAN(""), NULL,
                              0, RESOLVE_WAIT_MS, on_resolved, s)) {
