@@ -1,4 +1,6 @@
 """The limits of a receive connector, each at it and one past it: what is refused, how the refusal names the limit, and that all receive processes count together."""
+import csv
+import glob
 import os
 import re
 import select
@@ -134,6 +136,24 @@ def test_implicit_tls_is_closed_without_a_word(server):
     close(held)
     server.shell("Set-ReceiveConnector '%s' -MaxInboundConnectionPerSource unlimited" % name)
     settle()
+
+
+def test_a_refused_connection_in_the_protocol_log(server):
+    set_up(server, "loud", "127.0.0.26", "-MaxInboundConnectionPerSource 1 -ProtocolLoggingLevel Verbose")
+    held = fill(server, 1, "127.0.0.26")
+    with Greeted(server.smtp, "127.0.0.26") as c:
+        assert c.greeting.code == 421
+        port = c.sock.getsockname()[1]
+
+    def rows():
+        out = []
+        for path in glob.glob(server.state + "/log/ProtocolLog/SmtpReceive/RECV*.log"):
+            with open(path, newline="", encoding="utf-8") as f:
+                out += [r for r in csv.reader(f) if len(r) > 7 and r[5] == "127.0.0.26:%d" % port]
+        return out if out and out[-1][6] == "-" else None
+    got = wait_for("the rows of the connection", rows)
+    assert [r[6] for r in got] == ["+", ">", "-"] and got[1][7].startswith("421 4.3.2 " + CONNECTIONS) and got[2][8] == "Local"
+    close(held)
 
 
 def test_a_flood_of_refused_connections_does_not_flood_the_log(server):

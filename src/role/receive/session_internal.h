@@ -106,6 +106,8 @@ void session_mail(struct session *s, const struct smtp_mail *mail);
 void session_rcpt(struct session *s, const struct smtp_recipient *rcpt);
 /* ---- session_protocol.c: rows of the protocol log, where the connector has it ---- */
 void session_protocol_begin(struct session *s);
+/* Instead of it: the connection exceeds a limit; reply: what it is told, or empty. */
+void session_protocol_turned_away(struct session *s, struct span reply);
 void session_protocol_permissions(struct session *s);
 void session_protocol_logged_on(struct session *s);
 void session_protocol_secured(struct session *s);

@@ -34,12 +34,13 @@ bool session_admit(struct session *s)
     if (admission_enter(&s->admission, s->policy, s->connector, s->remote.addr, &limit))
         return true;
     s->turned_away = true;
-    if (!(s->connector->flags & CONNECTOR_IMPLICIT_TLS)) {
-        struct buf reply;
-        buf_init(&reply, REFUSAL_MAX);
+    struct buf reply;
+    buf_init(&reply, REFUSAL_MAX);
+    if (!(s->connector->flags & CONNECTOR_IMPLICIT_TLS))
         admission_print_refusal(&reply, s->connector, &limit);
+    session_protocol_turned_away(s, buf_span(&reply));
+    if (reply.len)
         connection_write(s->connection, buf_span(&reply));
-        buf_done(&reply);
-    }
+    buf_done(&reply);
     return false;
 }

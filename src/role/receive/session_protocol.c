@@ -40,6 +40,16 @@ void session_protocol_begin(struct session *s)
     session_protocol_permissions(s);
 }
 
+void session_protocol_turned_away(struct session *s, struct span reply)
+{
+    if (!(s->connector->flags & CONNECTOR_VERBOSE_LOG))
+        return;
+    s->protocol = begin(s);
+    protocol_log_row(s->protocol, PROTOCOL_ROW_CONNECT, SPAN(""), SPAN(""));
+    if (reply.len)
+        protocol_log_lines(s->protocol, PROTOCOL_ROW_SENT, reply);
+}
+
 void session_protocol_permissions(struct session *s)
 {
     struct buf b;
