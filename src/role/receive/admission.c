@@ -11,7 +11,6 @@
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "runtime/memory_file.h"
-#include "smtp/reply.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +112,7 @@ static bool exceeded(const struct receive_connector *c, uint64_t total, uint64_t
     return true;
 }
 
-static void log_refused(const struct smtp_limit *limit, struct ip_addr remote)
+static bool log_refused(const struct smtp_limit *limit, struct ip_addr remote)
 {
     int64_t now = clock_mono_ms();
     if (admission.lines == 0 || now - admission.span_began_ms >= LOG_SPAN_MS) {
@@ -123,7 +122,7 @@ static void log_refused(const struct smtp_limit *limit, struct ip_addr remote)
     if (++admission.lines > LOG_LINES) {
         admission.lines = LOG_LINES;
         admission.unlogged++;
-        return;
+        return false;
     }
     char text[IP_TEXT_MAX];
     struct log_line l = log_begin(LOG_NOTICE, "connection-refused");
@@ -135,6 +134,7 @@ static void log_refused(const struct smtp_limit *limit, struct ip_addr remote)
         log_int(&l, "not-logged-before", (int64_t)admission.unlogged);
     log_end(&l);
     admission.unlogged = 0;
+    return true;
 }
 
 /* A flood that is over: how much of it there was. */
@@ -168,7 +168,7 @@ bool admission_enter(struct admission *a, const struct policy *policy, const str
     }
     admission_leave(a);
     ret_limit->connector = policy_text(policy, c->name);
-    log_refused(ret_limit, remote);
+    a->logged = log_refused(ret_limit, remote);
     return false;
 }
 
@@ -181,16 +181,13 @@ void admission_leave(struct admission *a)
     counter_drop(admission.table, a->source);
 }
 
-void admission_print_refusal(struct buf *out, const struct receive_connector *c, const struct smtp_limit *limit)
+struct smtp_reply admission_refusal(struct arena *arena, const struct smtp_limit *limit)
 {
-    struct arena arena;
-    arena_init(&arena, 4096);
     struct smtp_reply r = SMTP_REPLY(421, "4.3.2",
                                      "The maximum number of concurrent connections has exceeded a limit, closing "
                                      "transmission channel");
-    r.text = smtp_limit_text(&arena, r.text, limit);
-    smtp_reply_print(out, &r, c->flags & CONNECTOR_ENHANCED_CODES);
-    arena_clear(&arena);
+    r.text = smtp_limit_text(arena, r.text, limit);
+    return r;
 }
 
 /* ---- messages ---- */

@@ -11,11 +11,13 @@
 #include "role/common/role.h"
 #include "runtime/counters.h"
 #include "smtp/limit.h"
+#include "smtp/reply.h"
 
 /* What a connection counts for, from admission_enter to admission_leave. */
 struct admission {
     uint64_t connector, source;
     bool counted;
+    bool logged; /* it was refused, and the log has it: of a flood not each has */
 };
 
 /* Takes a CONTROL_COUNTERS frame. */
@@ -47,5 +49,5 @@ NODISCARD bool admission_message(const struct policy *policy, const struct recei
                                  struct ip_addr remote, struct span user, int64_t now_ms,
                                  struct smtp_limit *ret_limit);
 
-/* The reply to a connection that is refused: 421 4.3.2 and the limit, one line with its CRLF. */
-void admission_print_refusal(struct buf *out, const struct receive_connector *c, const struct smtp_limit *limit);
+/* The reply to a connection that is refused: 421 4.3.2 and the limit. Its text lives in the arena. */
+struct smtp_reply admission_refusal(struct arena *arena, const struct smtp_limit *limit);

@@ -28,6 +28,7 @@ static void on_timer_closed(uv_handle_t *h)
     struct session *s = h->data;
     smtp_server_free(s->smtp);
     session_proxy_free(s);
+    session_denial_free(s);
     policy_ref_drop(s->policy_ref);
     tls_context_free(s->tls);
     arena_clear(&s->arena);
@@ -191,6 +192,7 @@ static void on_event(void *context, enum smtp_event event, struct span detail)
     log_str(&l, "remote", s->remote_text);
     log_span(&l, "detail", detail);
     log_end(&l);
+    session_denial_event(s, event, detail);
     session_protocol_event(s, event, detail);
 }
 
@@ -200,8 +202,13 @@ static void on_line(void *context, struct span shown)
     protocol_log_row(s->protocol, PROTOCOL_ROW_RECEIVED, shown, SPAN(""));
 }
 
-static const struct smtp_server_output output = {on_write, on_start_tls, on_ask, on_body,
-                                                 on_close, on_event,     on_line};
+static struct span on_refused(void *context, const struct smtp_reply *reply)
+{
+    return session_refused(context, reply);
+}
+
+static const struct smtp_server_output output = {on_write, on_start_tls, on_ask,  on_body,
+                                                 on_close, on_event,     on_line, on_refused};
 
 /* ---- the connection's callbacks ---- */
 

@@ -41,7 +41,10 @@ static void logged_on(struct session *s, const struct directory_identity *identi
         s->user = identity->primary;
     if (accepted)
         session_protocol_logged_on(s);
-    log_auth(s, accepted ? "auth" : "auth-refused", identity->primary);
+    if (accepted)
+        log_auth(s, "auth", identity->primary);
+    else
+        session_deny(s, &v.decision, identity->primary, NULL);
     session_reply(s, &v.answer);
 }
 
@@ -53,6 +56,11 @@ static void on_checked(void *context, struct frame *f)
     if (f && !s->closed)
         verdict = message_get_identity(f->body, &s->arena, &identity);
     session_auth_end(s);
+    if (!s->closed && verdict != DIRECTORY_ACCEPTED)
+        session_deny(s, NULL, SPAN(""),
+                     verdict == DIRECTORY_REFUSED
+                         ? "the user name or the password is wrong; which of them is never said"
+                         : "the directory could not be asked");
     if (!s->closed && verdict == DIRECTORY_ACCEPTED)
         logged_on(s, &identity);
     else if (!s->closed)

@@ -2,22 +2,8 @@
 #include "role/receive/session_internal.h"
 
 #include "runtime/clock.h"
-#include "runtime/log.h"
 
 enum { RESOLVE_WAIT_MS = 20000, QUESTION_MAX = ADDRESS_XLONG_MAX + 16 };
-
-static void log_refusal(const struct session *s, const struct decision *d, struct span address)
-{
-    struct log_line l = log_begin(LOG_NOTICE, d->question == QUESTION_MAIL ? "mail-refused" : "rcpt-refused");
-    log_id(&l, "session", s->id);
-    log_str(&l, "remote", s->remote_text);
-    log_span(&l, "connector", policy_text(s->policy, s->connector->name));
-    log_span(&l, "address", address);
-    if (d->right != RIGHT_COUNT)
-        log_span(&l, "right", right_info(d->right)->name);
-    log_int(&l, "code", d->code);
-    log_end(&l);
-}
 
 void session_mail(struct session *s, const struct smtp_mail *mail)
 {
@@ -25,7 +11,7 @@ void session_mail(struct session *s, const struct smtp_mail *mail)
     struct gate_verdict v = gate_mail(&s->gate, mail);
     struct smtp_limit limit;
     if (v.answer.verdict != SMTP_ANSWER_OK)
-        log_refusal(s, &v.decision, mail->address.text);
+        session_deny(s, &v.decision, mail->address.text, NULL);
     else if (!admission_message(s->policy, s->connector, s->remote.addr, s->gate.user.guid, clock_mono_ms(),
                                 &limit))
         v.answer = session_limit(s,
@@ -45,6 +31,8 @@ static void on_resolved(void *context, struct frame *f)
     enum err_code code = message_take_resolution(f, &arena, &r);
     struct smtp_answer answer = gate_resolved(code, r.kind != DIRECTORY_NOT_FOUND);
     arena_clear(&arena);
+    if (answer.verdict == SMTP_ANSWER_OK)
+        session_deny(s, NULL, SPAN(""), NULL);
     if (!s->closed)
         session_reply(s, &answer);
     session_settle(s);
@@ -56,12 +44,13 @@ void session_rcpt(struct session *s, const struct smtp_recipient *rcpt)
     struct span address = gate_recipient_address(s->policy, &rcpt->address, &s->transaction);
     struct gate_verdict v = gate_rcpt(&s->gate, address);
     if (v.answer.verdict != SMTP_ANSWER_OK)
-        log_refusal(s, &v.decision, address);
+        session_deny(s, &v.decision, address, NULL);
     if (!v.ask_directory) {
         session_reply(s, &v.answer);
         return;
     }
     struct buf b;
+    session_deny(s, &v.decision, address, "the directory knows no such recipient, or could not be asked");
     buf_init(&b, QUESTION_MAX);
     put_bytes(&b, address);
     if (b.failed || link_ask(role_link(s->role, ROLE_DIRECTORY, 0), DIRECTORY_RESOLVE, buf_span(&b), SPAN(""), NULL,

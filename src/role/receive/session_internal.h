@@ -50,6 +50,7 @@ struct session {
     bool intake_open;
     struct intake_result intake_result; /* from MESSAGE_END on */
     struct content *content;
+    struct session_denial *denial; /* NULL: nothing was refused yet */
     struct protocol_log *protocol; /* NULL: the session is not logged */
     unsigned messages;             /* begun */
     enum gate_auth_as auth_as;     /* from MESSAGE_BEGIN on */
@@ -104,6 +105,16 @@ void session_profile(struct session *s, int64_t wall_ms);
 /* ---- session_envelope.c ---- */
 void session_mail(struct session *s, const struct smtp_mail *mail);
 void session_rcpt(struct session *s, const struct smtp_recipient *rcpt);
+/* ---- denial.c: refusals, their codes and traces ---- */
+/* What the next refusal is about; d, or its steps, may be missing. note: a sentence, a literal, or NULL. */
+void session_deny(struct session *s, const struct decision *d, struct span address, const char *note);
+/* The limit that the next refusal is for, as smtp_limit_print has it. */
+void session_deny_limit(struct session *s, struct span limit);
+/* What the machine says before it refuses by itself. */
+void session_denial_event(struct session *s, enum smtp_event event, struct span detail);
+/* Logs and tells the refusal; gives its code, which lives until the next one. */
+struct span session_refused(struct session *s, const struct smtp_reply *reply);
+void session_denial_free(struct session *s);
 /* ---- session_protocol.c: rows of the protocol log, where the connector has it ---- */
 void session_protocol_begin(struct session *s);
 /* Instead of it: the connection exceeds a limit; reply: what it is told, or empty. */

@@ -8,7 +8,7 @@
 enum { REFUSAL_MAX = 1024 };
 
 /* The same line as for a limit of the machine. */
-static void log_limit(const struct session *s, const struct smtp_limit *limit)
+static void log_limit(struct session *s, const struct smtp_limit *limit)
 {
     struct buf detail;
     buf_init(&detail, REFUSAL_MAX);
@@ -18,6 +18,7 @@ static void log_limit(const struct session *s, const struct smtp_limit *limit)
     log_str(&l, "remote", s->remote_text);
     log_span(&l, "detail", buf_span(&detail));
     log_end(&l);
+    session_deny_limit(s, buf_span(&detail));
     buf_done(&detail);
 }
 
@@ -26,6 +27,22 @@ struct smtp_answer session_limit(struct session *s, struct smtp_reply reply, con
     log_limit(s, limit);
     reply.text = smtp_limit_text(&s->transaction, reply.text, limit);
     return (struct smtp_answer){.verdict = SMTP_ANSWER_REFUSE, .reply = reply};
+}
+
+/* A refusal in a flood, which the log does not have, has no code either: it would push all others out of the ring.
+ */
+static void print_refusal(struct session *s, const struct smtp_limit *limit, struct buf *out)
+{
+    struct smtp_reply r = admission_refusal(&s->transaction, limit);
+    struct buf detail;
+    if (s->admission.logged) {
+        buf_init(&detail, REFUSAL_MAX);
+        smtp_limit_print(&detail, limit);
+        session_deny_limit(s, buf_span(&detail));
+        buf_done(&detail);
+        r.text = arena_printf(&s->transaction, "%.*s [%.*s]", SPAN_ARG(r.text), SPAN_ARG(session_refused(s, &r)));
+    }
+    smtp_reply_print(out, &r, s->connector->flags & CONNECTOR_ENHANCED_CODES);
 }
 
 bool session_admit(struct session *s)
@@ -37,7 +54,7 @@ bool session_admit(struct session *s)
     struct buf reply;
     buf_init(&reply, REFUSAL_MAX);
     if (!(s->connector->flags & CONNECTOR_IMPLICIT_TLS))
-        admission_print_refusal(&reply, s->connector, &limit);
+        print_refusal(s, &limit, &reply);
     session_protocol_turned_away(s, buf_span(&reply));
     if (reply.len)
         connection_write(s->connection, buf_span(&reply));

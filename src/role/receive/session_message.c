@@ -197,6 +197,7 @@ void session_message_end(struct session *s)
     if (gate_message_limit(&s->gate, r->problem, &limit))
         v.answer = session_limit(s, v.answer.reply, &limit);
     if (v.answer.verdict != SMTP_ANSWER_OK) {
+        session_deny(s, &v.decision, r->from_count ? r->from[0] : r->sender, NULL);
         session_reply(s, &v.answer);
         return;
     }

@@ -97,7 +97,7 @@ static void count_failure(struct smtp_server *s)
     s->logon_failures++;
     if (max == 0 || s->logon_failures < max || s->phase == PHASE_CLOSED)
         return;
-    respond(s, limit_exceeded(s, LIMIT_LOGON_FAILURES, &s->scratch));
+    respond(s, refusal_coded(s, limit_exceeded(s, LIMIT_LOGON_FAILURES, &s->scratch)));
     session_close(s);
 }
 

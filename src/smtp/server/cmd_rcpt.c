@@ -61,7 +61,7 @@ void cmd_rcpt(struct smtp_server *s, struct span argument)
     if (!parse_rcpt(s, argument)) {
         s->tx.excused = true;
     } else if (s->tx.envelope.recipient_count >= limit_recipients(s)) {
-        respond(s, limit_exceeded(s, LIMIT_RECIPIENTS, &s->scratch));
+        respond(s, refusal_coded(s, limit_exceeded(s, LIMIT_RECIPIENTS, &s->scratch)));
     } else {
         session_ask(s, &(struct smtp_ask){.kind = SMTP_ASK_RCPT, .rcpt = &s->said.rcpt});
     }

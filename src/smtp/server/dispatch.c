@@ -98,9 +98,13 @@ static const struct gate {
     bool (*open)(const struct smtp_server *s, struct span argument);
     struct smtp_reply reply;
     bool sequence; /* closed behind a refused MAIL or RCPT it is no error: the client had pipelined */
+    bool refusal;  /* the policy's, and so with a code */
 } gates[] = {
     {NEEDS_HELLO, hello_said, {503, SPAN_INIT("5.5.2"), SPAN_INIT("Send hello first")}},
-    {NEEDS_TLS, tls_suffices, {530, SPAN_INIT("5.7.0"), SPAN_INIT("Must issue a STARTTLS command first")}},
+    {NEEDS_TLS,
+     tls_suffices,
+     {530, SPAN_INIT("5.7.0"), SPAN_INIT("Must issue a STARTTLS command first")},
+     .refusal = true},
     {NEEDS_CHUNKING, chunking_offered, {502, SPAN_INIT("5.5.1"), SPAN_INIT("CHUNKING is not offered here")}},
     {NOT_LOGGED_ON, not_logged_on, {503, SPAN_INIT("5.5.2"), SPAN_INIT("Already authenticated")}},
     {NOT_IN_CONTENT, not_in_content, {503, SPAN_INIT("5.5.1"), SPAN_INIT("Need BDAT LAST or RSET first")}},
@@ -129,7 +133,7 @@ static void run_command(struct smtp_server *s, const struct smtp_command *c)
     else if (c->verb == SMTP_VERB_BDAT)
         bdat_refuse(s, c->argument, closed->reply, counted);
     else if (counted)
-        respond_error(s, closed->reply);
+        respond_error(s, closed->refusal ? refusal_coded(s, closed->reply) : closed->reply);
     else
         respond(s, closed->reply);
 }

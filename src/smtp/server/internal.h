@@ -122,7 +122,9 @@ void respond_error(struct smtp_server *s, struct smtp_reply reply);
 /* The same with "front: word" as its text. */
 void respond_error_about(struct smtp_server *s, int code, const char *enhanced, const char *front,
                          struct span word);
-/* A refusal: held back by the tarpit. */
+/* The same reply with the driver's code for this refusal behind its text. */
+struct smtp_reply refusal_coded(struct smtp_server *s, struct smtp_reply reply);
+/* A refusal: coded, and held back by the tarpit. */
 void respond_refusal(struct smtp_server *s, struct smtp_reply reply, int64_t delay_ms);
 /* The refusal that an answer stands for; `unavailable` where it has none of its own. */
 struct smtp_reply answered_refusal(struct smtp_server *s, const struct smtp_answer *a,

@@ -23,7 +23,7 @@ void respond_error(struct smtp_server *s, struct smtp_reply reply)
         s->protocol_errors++;
     if (max == SMTP_UNLIMITED || s->protocol_errors <= max)
         return;
-    respond(s, limit_exceeded(s, LIMIT_ERRORS, &s->scratch));
+    respond(s, refusal_coded(s, limit_exceeded(s, LIMIT_ERRORS, &s->scratch)));
     session_close(s);
 }
 
@@ -34,6 +34,19 @@ void respond_error_about(struct smtp_server *s, int code, const char *enhanced, 
     respond_error(s, (struct smtp_reply){code, span_of(enhanced), text.ptr ? text : span_of(front)});
 }
 
+struct smtp_reply refusal_coded(struct smtp_server *s, struct smtp_reply reply)
+{
+    enum { TEXT_MAX = SMTP_REPLY_MAX - 64 }; /* leaves room for both codes */
+    struct span code = s->output->refused ? s->output->refused(s->context, &reply) : SPAN("");
+    if (code.len == 0)
+        return reply;
+    struct span text =
+        arena_printf(&s->scratch, "%.*s [%.*s]", SPAN_ARG(span_head(reply.text, TEXT_MAX)), SPAN_ARG(code));
+    if (text.ptr)
+        reply.text = text;
+    return reply;
+}
+
 void respond_refusal(struct smtp_server *s, struct smtp_reply reply, int64_t delay_ms)
 {
     if (delay_ms > 0 && !s->authenticated && reply.code >= 500) {
@@ -41,7 +54,7 @@ void respond_refusal(struct smtp_server *s, struct smtp_reply reply, int64_t del
         session_event(s, SMTP_EVENT_TARPIT, arena_printf(&s->scratch, "%" PRId64, delay_ms));
         s->hold_until_ms = s->now_ms + delay_ms;
     }
-    respond(s, reply);
+    respond(s, refusal_coded(s, reply));
     if (reply.code == 421)
         session_close(s);
 }

@@ -198,6 +198,12 @@ struct smtp_server_output {
      * not quoted: all of an AUTH exchange, and whatever is no command. NULL: not wanted.
      */
     void (*line)(void *context, struct span shown);
+    /*
+     * A refusal is about to be replied: by an answer, a limit, or because TLS or a mechanism is missing; not a
+     * protocol error, and not a timeout. Gives the code that the reply ends with, in brackets: at most 32
+     * characters that live until the next call; empty: none. NULL: no codes.
+     */
+    struct span (*refused)(void *context, const struct smtp_reply *reply);
 };
 
 struct smtp_server;

@@ -15,6 +15,7 @@
 #include "smtp/server/server.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,13 +26,17 @@ struct test_play {
     struct span script;
     size_t piece; /* octets come in pieces of this length; 0: a turn at once */
     bool hashed;
+    bool coded; /* refusals get codes */
 };
 
 struct test_driver {
     struct smtp_server *server;
     struct buf replies, actions, lines;
     int64_t now;
-    bool hashed, asked, tls_wanted, closed, in_body, content, tarpit;
+    bool hashed, asked, tls_wanted, closed, in_body, content, tarpit, coded;
+    char code[32];
+    size_t refusals;
+    struct span refusal_text; /* not empty: each ask is refused with it */
     struct smtp_answer answer;
     size_t discarded, body_octets, accepted, after_close, writes;
 };
@@ -259,12 +264,27 @@ static inline void driver_ask(void *context, const struct smtp_ask *ask)
         return;
     d->asked = true;
     d->answer = d->hashed ? answer_hashed(ask, text) : answer_for(text);
+    if (d->refusal_text.len)
+        d->answer =
+            (struct smtp_answer){.verdict = SMTP_ANSWER_REFUSE, .reply = {550, SPAN("5.7.1"), d->refusal_text}};
     bool ok = d->answer.verdict == SMTP_ANSWER_OK;
     d->accepted += ok && ask->kind == SMTP_ASK_RCPT;
     if (ask->kind == SMTP_ASK_MESSAGE_BEGIN)
         d->content = ok;
     if (ask->kind == SMTP_ASK_MESSAGE_END && ok && !d->hashed)
         d->answer.reply = SMTP_REPLY(250, "2.6.0", "<id> [InternalId=1] Queued mail for delivery");
+}
+
+/* With `coded` every refusal gets the number of refusals so far. */
+static inline struct span driver_refused(void *context, const struct smtp_reply *reply)
+{
+    struct test_driver *d = context;
+    ASSERT(reply->code >= 400);
+    d->refusals++;
+    if (!d->coded)
+        return SPAN("");
+    snprintf(d->code, sizeof d->code, "mr-%zu", d->refusals);
+    return span_of(d->code);
 }
 
 static const struct smtp_server_output driver_output = {
@@ -275,6 +295,7 @@ static const struct smtp_server_output driver_output = {
     .close = driver_close,
     .event = driver_event,
     .line = driver_line,
+    .refused = driver_refused,
 };
 
 /* Does what the machine waits for, but for TLS. False when there was nothing to do. */
@@ -348,7 +369,7 @@ static inline void driver_call(struct test_driver *d, struct span call)
 static inline void driver_play(struct test_driver *d, const struct test_play *play)
 {
     enum { TRANSCRIPT_MAX = 64 * 1024 * 1024 };
-    *d = (struct test_driver){.now = 1000, .hashed = play->hashed};
+    *d = (struct test_driver){.now = 1000, .hashed = play->hashed, .coded = play->coded};
     buf_init(&d->replies, TRANSCRIPT_MAX);
     buf_init(&d->actions, TRANSCRIPT_MAX);
     buf_init(&d->lines, TRANSCRIPT_MAX);
