@@ -41,3 +41,20 @@ enum err_code directory_embedded_open(const char *path, struct directory **ret, 
     *ret = &e->base;
     return ERR_NONE;
 }
+
+enum err_code directory_embedded_open_reader(const char *path, struct directory **ret, struct err *err)
+{
+    struct err unwanted;
+    err = err ? err : &unwanted;
+    struct embedded *e = calloc(1, sizeof *e);
+    if (!e)
+        return err_set(err, ERR_NO_MEMORY, "out of memory for the directory");
+    e->base.ops = &embedded_ops;
+    enum err_code code = sql_open_reader(&e->reader, path, err);
+    if (code != ERR_NONE) {
+        embedded_close(&e->base);
+        return code;
+    }
+    *ret = &e->base;
+    return ERR_NONE;
+}

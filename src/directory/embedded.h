@@ -12,6 +12,11 @@
  * administer it; another that reads sees each change when it is committed.
  */
 enum err_code directory_embedded_open(const char *path, struct directory **ret, struct err *err);
+/*
+ * The same file for questions and for get, list and find, whether a server has it open or not; nothing is made or
+ * changed, and nothing else may be called. ERR_NOT_FOUND: there is none; ERR_DENIED: this user may not read it.
+ */
+enum err_code directory_embedded_open_reader(const char *path, struct directory **ret, struct err *err);
 
 /*
  * Administration of the recipients as records of the classes Mailbox, MailContact and DistributionGroup. Resolving

@@ -132,6 +132,14 @@ enum err_code directory_embedded_remove(struct directory *d, struct span class_n
     return change(d, NULL, kind, guid, err ? err : &unwanted);
 }
 
+/* Where records are read: what an open transaction has changed is seen; a read-only directory has its reader only.
+ */
+static struct sql *records_of(struct directory *d)
+{
+    struct embedded *e = embedded_of(d);
+    return e->writer.db ? &e->writer : &e->reader;
+}
+
 /* The record of a recipient that a query has found. */
 static struct record *read_record(struct sql *s, int64_t id, enum directory_kind kind, struct arena *arena,
                                   struct err *err)
@@ -149,7 +157,7 @@ enum err_code directory_embedded_get(struct directory *d, struct span class_name
 {
     struct err unwanted;
     err = err ? err : &unwanted;
-    struct sql *s = &embedded_of(d)->writer;
+    struct sql *s = records_of(d);
     enum directory_kind kind = recipient_kind(class_name);
     sqlite3_stmt *st = sql_start(s, SQL_FIND, err);
     if (!st)
@@ -177,7 +185,7 @@ enum err_code directory_embedded_list(struct directory *d, struct span class_nam
 {
     struct err unwanted;
     err = err ? err : &unwanted;
-    struct sql *s = &embedded_of(d)->writer;
+    struct sql *s = records_of(d);
     enum directory_kind kind = recipient_kind(class_name);
     sqlite3_stmt *st = sql_start(s, SQL_LIST, err);
     if (!st)
@@ -229,7 +237,7 @@ enum err_code directory_embedded_find(struct directory *d, struct span class_nam
 {
     struct err unwanted;
     err = err ? err : &unwanted;
-    struct sql *s = &embedded_of(d)->writer;
+    struct sql *s = records_of(d);
     enum directory_kind kind = recipient_kind(class_name);
     struct records found = {0};
     sqlite3_stmt *st = sql_start(s, SQL_FIND_TEXT, err);

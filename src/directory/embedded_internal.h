@@ -57,6 +57,8 @@ struct sql {
 
 /* Opens the file; the writer also makes or checks the schema. */
 enum err_code sql_open(struct sql *s, const char *path, bool writer, struct err *err);
+/* Opens the file as it is, for questions only: nothing is made or changed. */
+enum err_code sql_open_reader(struct sql *s, const char *path, struct err *err);
 void sql_close(struct sql *s);
 /* The connection's last error as ours: busy is ERR_UNAVAILABLE, a full disk ERR_IO, and so on. */
 enum err_code sql_err(struct sql *s, struct err *err);
@@ -82,7 +84,7 @@ enum { CHANGED_MAX = 16, CHANGED_GUID_MAX = 64, RECIPIENT_ARENA_MAX = 64 << 20 }
 struct embedded {
     struct directory base;
     struct sql reader; /* questions: sees what is committed */
-    struct sql writer; /* administration: sees its own transaction as well */
+    struct sql writer; /* administration: sees its own transaction as well; closed in a read-only directory */
     bool in_transaction;
     uint64_t generation;
     /* the accounts of the open transaction */

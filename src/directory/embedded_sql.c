@@ -5,10 +5,12 @@
  * ASCII and nothing else, as span_ieq does. WAL with synchronous=FULL: a commit that returned is on stable storage.
  */
 #include "directory/embedded_internal.h"
+#include "store/sqlite_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { SCHEMA_VERSION = 1, BUSY_MS = 2000, CACHE_KIB = 32 * 1024, APPLICATION_ID = 0x4d527664 /* "MRvd" */ };
@@ -152,6 +154,16 @@ static enum err_code ask_number(struct sql *s, const char *pragma, int *ret, str
     return ERR_NONE;
 }
 
+static enum err_code check_format(int application, int version, const char *path, struct err *err)
+{
+    if (application != APPLICATION_ID)
+        return err_set(err, ERR_INVALID, "%s is not a directory", path);
+    if (version != SCHEMA_VERSION)
+        return err_set(err, ERR_INVALID, "%s has the directory format %d; this program knows %d", path, version,
+                       SCHEMA_VERSION);
+    return ERR_NONE;
+}
+
 /* Makes the tables in an empty file, or checks whose file it is. Two processes that start at once agree. */
 static enum err_code prepare_schema(struct sql *s, const char *path, struct err *err)
 {
@@ -166,11 +178,8 @@ static enum err_code prepare_schema(struct sql *s, const char *path, struct err 
         code = ask_number(s, "SELECT count(*) FROM sqlite_master", &tables, err);
     if (code == ERR_NONE && tables == 0 && application == 0)
         code = execute(s, schema, err);
-    else if (code == ERR_NONE && application != APPLICATION_ID)
-        code = err_set(err, ERR_INVALID, "%s is not a directory", path);
-    else if (code == ERR_NONE && version != SCHEMA_VERSION)
-        code = err_set(err, ERR_INVALID, "%s has the directory format %d; this program knows %d", path, version,
-                       SCHEMA_VERSION);
+    else if (code == ERR_NONE)
+        code = check_format(application, version, path, err);
     if (code == ERR_NONE)
         code = execute(s, later_indexes, err);
     if (code == ERR_NONE)
@@ -211,6 +220,33 @@ enum err_code sql_open(struct sql *s, const char *path, bool writer, struct err 
         code = prepare_schema(s, path, err);
     if (code == ERR_NONE && !writer)
         code = execute(s, "PRAGMA query_only = ON", err);
+    if (code != ERR_NONE)
+        sql_close(s);
+    return code;
+}
+
+enum err_code sql_open_reader(struct sql *s, const char *path, struct err *err)
+{
+    int application = 0, version = 0;
+    *s = (struct sql){0};
+    if (access(path, R_OK) < 0)
+        return err_set(err,
+                       errno == ENOENT   ? ERR_NOT_FOUND
+                       : errno == EACCES ? ERR_DENIED
+                                         : ERR_IO,
+                       "cannot read %s: %s", path, strerror(errno));
+    enum err_code code = sqlite_reader_open(path, &s->db) == SQLITE_OK ? ERR_NONE : sql_err(s, err);
+    if (code == ERR_NONE) {
+        sqlite3_extended_result_codes(s->db, 1);
+        sqlite3_busy_timeout(s->db, BUSY_MS);
+        code = execute(s, "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;", err);
+    }
+    if (code == ERR_NONE)
+        code = ask_number(s, "PRAGMA application_id", &application, err);
+    if (code == ERR_NONE)
+        code = ask_number(s, "PRAGMA user_version", &version, err);
+    if (code == ERR_NONE)
+        code = check_format(application, version, path, err);
     if (code != ERR_NONE)
         sql_close(s);
     return code;

@@ -457,6 +457,32 @@ static void test_two_handles(void **state)
     directory_close(other);
 }
 
+/* Questions to a file that is open elsewhere, and to one that is not: the same answers, and nothing is made. */
+static void test_reader(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct directory *writer = d;
+    struct record *r;
+    char log[80];
+    snprintf(log, sizeof log, "%s-wal", path);
+    add("a1", "alice");
+    for (int open = 1; open >= 0; open--) {
+        const char *row = open ? "open elsewhere" : "alone";
+        if (!open)
+            directory_close(writer);
+        CHECK_INT(row, directory_embedded_open_reader(path, &d, &err), ERR_NONE);
+        CHECK_INT(row, kind_of("ALICE@example.com"), DIRECTORY_MAILBOX);
+        CHECK_INT(row, kind_of("bob@example.com"), DIRECTORY_NOT_FOUND);
+        CHECK_INT(row, directory_embedded_get(d, SPAN("Mailbox"), SPAN("a1"), &arena, &r, &err), ERR_NONE);
+        CHECK_SPAN(row, record_string(r, SPAN("Name")), SPAN("alice"));
+        CHECK_INT(row, access(log, F_OK), open ? 0 : -1);
+        directory_close(d);
+    }
+    CHECK_INT("missing", directory_embedded_open_reader("/nonexistent/directory.db", &d, &err), ERR_NOT_FOUND);
+    open_directory();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +496,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_handles, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reader, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

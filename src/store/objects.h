@@ -77,7 +77,19 @@ void object_store_close(struct object_store *s); /* NULL allowed; rolls an open 
 /* An empty store in memory; NULL when memory is out. */
 struct object_store *object_store_memory_new(void);
 /*
+ * Changes over another store (borrowed, never changed, and read anew by each call) that stay in memory: to try them
+ * out. NULL when memory is out.
+ */
+struct object_store *object_store_overlay_new(struct object_store *base);
+/* Whether the overlay has put or removed this object. */
+bool object_store_overlay_changed(struct object_store *overlay, struct span class_name, struct span guid);
+/*
  * The embedded adapter: SQLite in WAL mode with synchronous=FULL. Makes the file (mode 0600) when there is none.
  * ERR_IO, ERR_UNAVAILABLE, ERR_INVALID: not such a file, or one of a newer version.
  */
 enum err_code object_store_sqlite_open(const char *path, struct object_store **ret, struct err *err);
+/*
+ * The same file for reading, whether a server has it open or not; nothing is made or changed, and every change is
+ * refused. ERR_NOT_FOUND: there is none; ERR_DENIED: this user may not read it.
+ */
+enum err_code object_store_sqlite_open_reader(const char *path, struct object_store **ret, struct err *err);

@@ -64,22 +64,6 @@ static bool is_of(const struct record *r, struct span class_name, struct span pr
     return span_ieq(r->type, class_name) && span_ieq(record_string(r, property), text);
 }
 
-/* The record as it is kept. */
-static struct record *stored_form(struct memory_store *s, const struct record *r)
-{
-    const struct schema_class *c = schema_class(r->type);
-    struct record *kept = record_new(&s->arena, span_of(c->name));
-    for (size_t i = 0; kept && i < r->count; i++) {
-        const struct schema_property *p = schema_property(c, r->fields[i].name);
-        struct value v;
-        if (p->flags & OBJECT_NOT_STORED)
-            continue;
-        if (!value_copy(&s->arena, r->fields[i].value, &v) || !record_set(kept, span_of(p->name), v))
-            return NULL;
-    }
-    return kept;
-}
-
 static enum err_code put(struct object_store *store, const struct record *r, struct err *err)
 {
     struct memory_store *s = of(store);
@@ -94,7 +78,7 @@ static enum err_code put(struct object_store *store, const struct record *r, str
             return err_set(err, ERR_EXISTS, "there is a %s named \"%.*s\" already", schema_class(r->type)->label,
                            SPAN_ARG(name));
     }
-    struct record *kept = stored_form(s, r);
+    struct record *kept = object_stored_form(&s->arena, r);
     struct record **items = ARENA_ARRAY(&s->arena, s->now.count + 1, struct record *);
     if (!kept || !items)
         return no_memory(err);

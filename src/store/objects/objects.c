@@ -64,7 +64,7 @@ enum err_code object_store_list(struct object_store *s, struct span class_name, 
     return s->ops->list(s, canonical(class_name), arena, ret, ret_count, err);
 }
 
-static bool has_text(const struct record *r, struct span property, struct span text)
+bool object_has_text(const struct record *r, struct span property, struct span text)
 {
     const struct value *v = record_get(r, property);
     bool list = v && v->kind == VALUE_LIST;
@@ -87,11 +87,26 @@ enum err_code object_store_find(struct object_store *s, struct span class_name, 
     if (code)
         return code;
     for (size_t i = 0; i < count; i++)
-        if (has_text(all[i], property, text))
+        if (object_has_text(all[i], property, text))
             all[n++] = all[i];
     *ret = all;
     *ret_count = n;
     return ERR_NONE;
+}
+
+struct record *object_stored_form(struct arena *arena, const struct record *r)
+{
+    const struct schema_class *c = schema_class(r->type);
+    struct record *kept = record_new(arena, span_of(c->name));
+    for (size_t i = 0; kept && i < r->count; i++) {
+        const struct schema_property *p = schema_property(c, r->fields[i].name);
+        struct value v;
+        if (p->flags & OBJECT_NOT_STORED)
+            continue;
+        if (!value_copy(arena, r->fields[i].value, &v) || !record_set(kept, span_of(p->name), v))
+            return NULL;
+    }
+    return kept;
 }
 
 enum err_code object_not_found(struct span class_name, struct span guid, struct err *err)

@@ -6,10 +6,12 @@
  * file, raised in the same transaction as what it counts.
  */
 #include "store/objects/sqlite_internal.h"
+#include "store/sqlite_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { FORMAT_VERSION = 1, APPLICATION_ID = 0x4d52504f /* "MRPO" */, BUSY_MS = 1000 };
@@ -231,28 +233,54 @@ static enum err_code make_tables(struct sqlite_store *s, struct err *err)
     return code;
 }
 
-static enum err_code set_up(struct sqlite_store *s, const char *path, struct err *err)
+/* Whose file it is; *ret_empty: nobody's yet. */
+static enum err_code check_format(struct sqlite_store *s, const char *path, bool *ret_empty, struct err *err)
 {
     int version = 0, application = 0;
+    enum err_code code = pragma_number(s, "PRAGMA user_version", &version, err);
+    if (code == ERR_NONE)
+        code = pragma_number(s, "PRAGMA application_id", &application, err);
+    *ret_empty = version == 0 && application == 0;
+    if (code || *ret_empty || (version == FORMAT_VERSION && application == APPLICATION_ID))
+        return code;
+    return err_set(err, ERR_INVALID, "%s is not a policy file of format %d, or of a newer version", path,
+                   FORMAT_VERSION);
+}
+
+static enum err_code prepare_all(struct sqlite_store *s, struct err *err)
+{
+    enum err_code code = ERR_NONE;
+    for (size_t i = 0; code == ERR_NONE && i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
+            code = objects_fail(s, err);
+    return code;
+}
+
+static enum err_code set_up(struct sqlite_store *s, const char *path, struct err *err)
+{
+    bool empty = false;
     sqlite3_busy_timeout(s->db, BUSY_MS);
     enum err_code code = execute(s,
                                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                                  "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
                                  err);
     if (code == ERR_NONE)
-        code = pragma_number(s, "PRAGMA user_version", &version, err);
-    if (code == ERR_NONE)
-        code = pragma_number(s, "PRAGMA application_id", &application, err);
-    if (code == ERR_NONE && version == 0 && application == 0) {
+        code = check_format(s, path, &empty, err);
+    if (code == ERR_NONE && empty)
         code = make_tables(s, err);
-    } else if (code == ERR_NONE && (version != FORMAT_VERSION || application != APPLICATION_ID)) {
-        code = err_set(err, ERR_INVALID, "%s is not a policy file of format %d, or of a newer version", path,
-                       FORMAT_VERSION);
-    }
-    for (size_t i = 0; code == ERR_NONE && i < STATEMENTS; i++)
-        if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
-            code = objects_fail(s, err);
-    return code;
+    return code ? code : prepare_all(s, err);
+}
+
+static enum err_code set_up_reader(struct sqlite_store *s, const char *path, struct err *err)
+{
+    bool empty = false;
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    enum err_code code = execute(s, "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;", err);
+    if (code == ERR_NONE)
+        code = check_format(s, path, &empty, err);
+    if (code == ERR_NONE && empty)
+        code = err_set(err, ERR_INVALID, "%s is empty", path);
+    return code ? code : prepare_all(s, err);
 }
 
 /* The file holds passwords of smart hosts: nobody else may read it. SQLite gives its other files the same mode. */
@@ -264,7 +292,7 @@ static enum err_code make_private(const char *path, struct err *err)
     return fd >= 0 || errno == EEXIST ? ERR_NONE : err_errno(err, errno, "cannot make %s", path);
 }
 
-enum err_code object_store_sqlite_open(const char *path, struct object_store **ret, struct err *err)
+static enum err_code new_store(struct sqlite_store **ret, struct err *err)
 {
     static const struct object_store_ops ops = {.begin = begin,
                                                 .commit = commit,
@@ -276,21 +304,51 @@ enum err_code object_store_sqlite_open(const char *path, struct object_store **r
                                                 .find = find,
                                                 .generation = generation,
                                                 .close = close_store};
-    enum err_code code = make_private(path, err);
-    if (code)
-        return code;
     struct sqlite_store *s = calloc(1, sizeof(*s));
     if (!s)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     s->store.ops = &ops;
-    if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        code = s->db ? objects_fail(s, err) : err_set(err, ERR_NO_MEMORY, "out of memory");
-    else
-        code = set_up(s, path, err);
-    if (code) {
-        close_store(&s->store);
-        return code;
-    }
-    *ret = &s->store;
+    *ret = s;
     return ERR_NONE;
+}
+
+/* Gives the store that was opened, or closes what was not. */
+static enum err_code finish_open(struct sqlite_store *s, enum err_code code, struct object_store **ret)
+{
+    if (code)
+        close_store(&s->store);
+    else
+        *ret = &s->store;
+    return code;
+}
+
+static enum err_code open_failed(struct sqlite_store *s, struct err *err)
+{
+    return s->db ? objects_fail(s, err) : err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+enum err_code object_store_sqlite_open(const char *path, struct object_store **ret, struct err *err)
+{
+    struct sqlite_store *s;
+    enum err_code code = make_private(path, err);
+    if (code || (code = new_store(&s, err)))
+        return code;
+    bool opened = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
+    return finish_open(s, opened ? set_up(s, path, err) : open_failed(s, err), ret);
+}
+
+enum err_code object_store_sqlite_open_reader(const char *path, struct object_store **ret, struct err *err)
+{
+    struct sqlite_store *s;
+    if (access(path, R_OK) < 0)
+        return err_set(err,
+                       errno == ENOENT   ? ERR_NOT_FOUND
+                       : errno == EACCES ? ERR_DENIED
+                                         : ERR_IO,
+                       "cannot read %s: %s", path, strerror(errno));
+    enum err_code code = new_store(&s, err);
+    if (code)
+        return code;
+    bool opened = sqlite_reader_open(path, &s->db) == SQLITE_OK;
+    return finish_open(s, opened ? set_up_reader(s, path, err) : open_failed(s, err), ret);
 }

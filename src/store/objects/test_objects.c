@@ -12,7 +12,7 @@
 struct fixture {
     const char *adapter;
     char folder[32], path[64];
-    struct object_store *s;
+    struct object_store *s, *base; /* base: what an overlay lies on */
     struct arena arena;
     struct err err;
 };
@@ -21,6 +21,8 @@ static void open_store(struct fixture *f)
 {
     if (strcmp(f->adapter, "memory") == 0)
         f->s = object_store_memory_new();
+    else if (strcmp(f->adapter, "overlay") == 0)
+        f->s = object_store_overlay_new(f->base = object_store_memory_new());
     else if (object_store_sqlite_open(f->path, &f->s, &f->err) != ERR_NONE)
         fail_msg("%s", f->err.text);
     assert_non_null(f->s);
@@ -39,6 +41,7 @@ static void tear_down(struct fixture *f)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm"};
     object_store_close(f->s);
+    object_store_close(f->base);
     for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
         char path[80];
         snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
@@ -366,7 +369,7 @@ static void test_many(struct fixture *f)
 
 static void test_conformance(void **state UNUSED)
 {
-    static const char *const adapters[] = {"memory", "sqlite"};
+    static const char *const adapters[] = {"memory", "sqlite", "overlay"};
     static void (*const tests[])(struct fixture *) = {
         test_transactions,       test_put,  test_refused_records, test_missing, test_every_kind,
         test_what_is_not_stored, test_find, test_find_recipients, test_many,
@@ -483,12 +486,78 @@ static void test_two_handles(void **state UNUSED)
     tear_down(&f);
 }
 
+/* Changes over a store that has objects: they are seen above it and never reach it. */
+static void test_overlay(void **state UNUSED)
+{
+    struct fixture f, above;
+    set_up(&f, "memory");
+    begin(&f);
+    put(&f, domain(&f, "g1", "one", "one.test"), ERR_NONE);
+    put(&f, domain(&f, "g2", "two", "two.test"), ERR_NONE);
+    commit(&f);
+    above = f;
+    above.s = object_store_overlay_new(f.s);
+    uint64_t generation = object_store_generation(above.s);
+    begin(&above);
+    put(&above, domain(&above, "g1", "uno", "one.test"), ERR_NONE);
+    put(&above, domain(&above, "g3", "two", "three.test"), ERR_EXISTS);
+    put(&above, domain(&above, "g3", "one", "three.test"), ERR_NONE); /* the name is free now */
+    CHECK_INT("remove", object_store_remove(above.s, SPAN("AcceptedDomain"), SPAN("g2"), &above.err), ERR_NONE);
+    CHECK_INT("remove", object_store_remove(above.s, SPAN("AcceptedDomain"), SPAN("g2"), &above.err),
+              ERR_NOT_FOUND);
+    check_names(&above, "AcceptedDomain", "one,uno");
+    commit(&above);
+    CHECK("generation", object_store_generation(above.s) > generation);
+    begin(&above);
+    put(&above, domain(&above, "g2", "two", "two.test"), ERR_NONE);
+    object_store_rollback(above.s);
+    check_names(&above, "AcceptedDomain", "one,uno");
+    check_names(&f, "AcceptedDomain", "one,two");
+    object_store_close(above.s);
+    tear_down(&f);
+}
+
+/* A file is read while somebody has it open and while nobody has; nothing appears beside it. */
+static void test_reader(void **state UNUSED)
+{
+    struct fixture f, reader;
+    char log[80];
+    set_up(&f, "sqlite");
+    snprintf(log, sizeof log, "%s-wal", f.path);
+    reader = f;
+    begin(&f);
+    put(&f, domain(&f, "g1", "one", "one.test"), ERR_NONE);
+    commit(&f);
+    CHECK_INT("beside a writer", object_store_sqlite_open_reader(f.path, &reader.s, &f.err), ERR_NONE);
+    check_names(&reader, "AcceptedDomain", "one");
+    begin(&f);
+    put(&f, domain(&f, "g2", "two", "two.test"), ERR_NONE);
+    check_names(&reader, "AcceptedDomain", "one");
+    commit(&f);
+    check_names(&reader, "AcceptedDomain", "one,two");
+    begin(&reader);
+    put(&reader, domain(&f, "g3", "three", "three.test"), ERR_IO);
+    object_store_rollback(reader.s);
+    object_store_close(reader.s);
+    object_store_close(f.s);
+    f.s = NULL;
+    CHECK_INT("no log is left", access(log, F_OK), -1);
+    CHECK_INT("alone", object_store_sqlite_open_reader(f.path, &reader.s, &f.err), ERR_NONE);
+    check_names(&reader, "AcceptedDomain", "one,two");
+    CHECK_INT("alone: no log is made", access(log, F_OK), -1);
+    object_store_close(reader.s);
+    CHECK_INT("missing", object_store_sqlite_open_reader("/nonexistent/policy.db", &reader.s, &f.err),
+              ERR_NOT_FOUND);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conformance),    cmocka_unit_test(test_foreign_files),
         cmocka_unit_test(test_not_a_database), cmocka_unit_test(test_private_and_lasting),
-        cmocka_unit_test(test_two_handles),
+        cmocka_unit_test(test_two_handles),    cmocka_unit_test(test_overlay),
+        cmocka_unit_test(test_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
