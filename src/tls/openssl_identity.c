@@ -126,35 +126,57 @@ static enum err_code describe(struct tls_identity *id, struct err *err)
     return ERR_NONE;
 }
 
-enum err_code tls_identity_load(struct span chain_pem, struct span key_pem, struct tls_identity **ret,
-                                struct err *err)
+static enum err_code load_chain(struct tls_identity *id, struct span pem, struct err *err)
+{
+    struct err why = {.code = ERR_NONE};
+    id->chain = tls_read_certificates(pem, &why);
+    if (!id->chain)
+        return err_set(err, why.code, "%s", why.text);
+    if (sk_X509_num(id->chain) == 0)
+        return err_set(err, ERR_INVALID, "there is no certificate (PEM, BEGIN CERTIFICATE) in the chain");
+    if (sk_X509_num(id->chain) > CHAIN_MAX)
+        return err_set(err, ERR_INVALID, "the chain has more than %d certificates", CHAIN_MAX);
+    id->leaf = sk_X509_shift(id->chain);
+    return ERR_NONE;
+}
+
+static enum err_code load_key(struct tls_identity *id, struct span pem, struct err *err)
+{
+    enum err_code code = read_key(pem, &id->key, err);
+    if (code == ERR_NONE && X509_check_private_key(id->leaf, id->key) != 1)
+        code = tls_openssl_err(err, ERR_INVALID, "the private key does not fit the first certificate");
+    return code;
+}
+
+/* key_pem: NULL for none. */
+static enum err_code load(struct span chain_pem, const struct span *key_pem, struct tls_identity **ret,
+                          struct err *err)
 {
     struct tls_identity *id = calloc(1, sizeof *id);
     if (!id)
         return err_set(err, ERR_NO_MEMORY, "out of memory while reading a certificate");
-    struct err why = {.code = ERR_NONE};
-    enum err_code code;
-    id->chain = tls_read_certificates(chain_pem, &why);
-    if (!id->chain) {
-        code = err_set(err, why.code, "%s", why.text);
-    } else if (sk_X509_num(id->chain) == 0) {
-        code = err_set(err, ERR_INVALID, "there is no certificate (PEM, BEGIN CERTIFICATE) in the chain");
-    } else if (sk_X509_num(id->chain) > CHAIN_MAX) {
-        code = err_set(err, ERR_INVALID, "the chain has more than %d certificates", CHAIN_MAX);
-    } else {
-        id->leaf = sk_X509_shift(id->chain);
-        code = read_key(key_pem, &id->key, err);
-        if (code == ERR_NONE && X509_check_private_key(id->leaf, id->key) != 1)
-            code = tls_openssl_err(err, ERR_INVALID, "the private key does not fit the first certificate");
-        if (code == ERR_NONE)
-            code = describe(id, err);
-    }
+    enum err_code code = load_chain(id, chain_pem, err);
+    if (code == ERR_NONE && key_pem)
+        code = load_key(id, *key_pem, err);
+    if (code == ERR_NONE)
+        code = describe(id, err);
     if (code != ERR_NONE) {
         tls_identity_free(id);
         return code;
     }
     *ret = id;
     return ERR_NONE;
+}
+
+enum err_code tls_identity_load(struct span chain_pem, struct span key_pem, struct tls_identity **ret,
+                                struct err *err)
+{
+    return load(chain_pem, &key_pem, ret, err);
+}
+
+enum err_code tls_identity_load_public(struct span chain_pem, struct tls_identity **ret, struct err *err)
+{
+    return load(chain_pem, NULL, ret, err);
 }
 
 void tls_identity_free(struct tls_identity *id)
@@ -179,6 +201,30 @@ bool tls_identity_matches(const struct tls_identity *id, struct span host)
     bool matches = X509_check_host(id->leaf, host.ptr, host.len, flags, NULL) == 1;
     ERR_clear_error();
     return matches;
+}
+
+static void add_name(struct buf *out, const ASN1_STRING *s)
+{
+    struct span name = span_make(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
+    if (name.len && span_is_printable_ascii(name) && span_find(name, ' ') == SIZE_MAX &&
+        span_find(name, ',') == SIZE_MAX)
+        buf_addf(out, "%s%.*s", out->len ? ", " : "", SPAN_ARG(name));
+}
+
+void tls_identity_names(const struct tls_identity *id, struct buf *out)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(id->leaf, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
+        if (n->type == GEN_DNS)
+            add_name(out, n->d.dNSName);
+    }
+    X509_NAME *subject = X509_get_subject_name(id->leaf);
+    int cn = names ? -1 : X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (cn >= 0)
+        add_name(out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, cn)));
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
 }
 
 int64_t tls_identity_not_before(const struct tls_identity *id)

@@ -54,6 +54,24 @@ static void test_describe(void **state)
     for (size_t i = 0; i < thumb.len; i++)
         assert_true(ascii_is_digit(thumb.ptr[i]) || (thumb.ptr[i] >= 'A' && thumb.ptr[i] <= 'F'));
     assert_false(span_eq(thumb, tls_identity_thumbprint(issued)));
+    static const struct {
+        const char *name;
+        bool cn_only;
+        const char *want;
+    } names[] = {
+        {"mail.example.com", false, "mail.example.com"},
+        {"*.example.com", true, "*.example.com"},
+        {"a b.example.com", true, ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct tls_identity *id = test_issued(names[i].name, TEST_NOW, false, names[i].cn_only);
+        struct buf b;
+        buf_init(&b, 1024);
+        tls_identity_names(id, &b);
+        CHECK_SPAN(names[i].name, buf_span(&b), span_of(names[i].want));
+        buf_done(&b);
+        tls_identity_free(id);
+    }
     tls_identity_free(own);
     tls_identity_free(issued);
     tls_identity_free(NULL);
@@ -158,6 +176,10 @@ static void test_load_errors(void **state)
     struct tls_identity *id = NULL;
     assert_int_equal(tls_identity_load(good, buf_span(&key), &id, NULL), ERR_NONE);
     tls_identity_free(id);
+    id = NULL;
+    assert_int_equal(tls_identity_load_public(good, &id, NULL), ERR_NONE); /* without its key */
+    tls_identity_free(id);
+    assert_int_equal(tls_identity_load_public(SPAN("none"), &id, NULL), ERR_INVALID);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         buf_wipe(all[i]);
 }

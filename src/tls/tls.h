@@ -23,7 +23,12 @@ struct tls_conn;
  */
 enum err_code tls_identity_load(struct span chain_pem, struct span key_pem, struct tls_identity **ret,
                                 struct err *err);
+/* The same without a key: to look at, and to choose among; never to make a context of. */
+enum err_code tls_identity_load_public(struct span chain_pem, struct tls_identity **ret, struct err *err);
 void tls_identity_free(struct tls_identity *id); /* NULL allowed */
+/* Appends the leaf's DNS names (SAN dNSName; the subject's CN where there is no SAN), separated by ", ". What
+ * cannot be a host name (blanks, commas, control and 8-bit characters) is left out. */
+void tls_identity_names(const struct tls_identity *id, struct buf *out);
 /* True when a DNS name of the leaf (SAN dNSName; subject CN only where there is no SAN) matches the host; RFC 6125
  * wildcards. */
 bool tls_identity_matches(const struct tls_identity *id, struct span host);
