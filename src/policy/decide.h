@@ -106,5 +106,7 @@ unsigned decide_send_rights(const struct policy *p, const struct send_connector 
  * question (too few, too many, another right) give VERDICT_DENY.
  */
 enum verdict decision_replay(const struct decision *d);
+/* Appends the line that decision_print has for a step. */
+void decision_step_print(struct buf *out, const struct policy *p, const struct decision_step *s);
 /* Appends one line for the verdict, one a step and one for the reply. The policy must be the one that decided. */
 void decision_print(struct buf *out, const struct policy *p, const struct decision *d);

@@ -115,7 +115,7 @@ static void print_domain(struct buf *out, const struct policy *p, const char *wh
     buf_addf(out, "%s %s%.*s\n", what, d->wildcard ? "*." : "", SPAN_ARG(policy_text(p, d->domain)));
 }
 
-static void print_step(struct buf *out, const struct policy *p, const struct decision_step *s)
+void decision_step_print(struct buf *out, const struct policy *p, const struct decision_step *s)
 {
     switch (s->kind) {
     case STEP_NULL_SENDER: buf_add(out, SPAN("the null sender <> needs no right to a sender\n")); break;
@@ -146,7 +146,7 @@ void decision_print(struct buf *out, const struct policy *p, const struct decisi
              SPAN_ARG(policy_text(p, d->connector)), verdict_names[d->verdict]);
     for (size_t i = 0; i < d->step_count; i++) {
         buf_add(out, SPAN("  "));
-        print_step(out, p, &d->steps[i]);
+        decision_step_print(out, p, &d->steps[i]);
     }
     if (d->code)
         buf_addf(out, "  reply: %d %s %s\n", d->code, d->enhanced, d->text);
