@@ -31,7 +31,7 @@ static const struct cli_command commands[] = {
     {"explain",
      "[--state DIR] --remote IP --local IP:PORT [--tls] [--user NAME] [--cert FILE] --from A --to B [--header-from "
      "X] "
-     "[--helo NAME] [--size N] [--json]",
+     "[--helo NAME] [--size N] [--json] | CODE",
      "say what would happen to a message, and why",
      "Runs the SMTP session that these facts describe against the present policy, and shows which connector serves "
      "it, "
@@ -52,6 +52,8 @@ static const struct cli_command commands[] = {
      "  --helo NAME         what EHLO says; default: the client's address in brackets\n"
      "  --size N            the message's size, such as 35MB; default: a small message\n"
      "  --json              the same facts as JSON (docs/explain.md)\n"
+     "  CODE                instead of all these: the code at the end of a reply, mr-..., shows that refusal as it "
+     "was\n"
      "What depends on the other sessions of the moment (numbers of connections, rates) is not known here, and said "
      "so.\n"
      "Exit status: 0 allowed, 1 refused, 2 the command line is wrong, 3 it cannot be said (the state cannot be "

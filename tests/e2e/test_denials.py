@@ -1,11 +1,12 @@
-"""Refusals: the code in the reply, the ring behind it, and Get-Denial."""
+"""Refusals: the code in the reply, the ring behind it, Get-Denial and `mailreeve explain CODE`."""
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
-from support.server import Server, settle, wait_logged
+from support.server import BINARY, Server, settle, wait_logged
 from support.util import message, wait_for
 
 PLAIN, LIMITED = "127.0.0.41", "127.0.0.42"
@@ -108,6 +109,35 @@ def test_what_is_no_refusal_has_no_code(server):
             assert "[mr-" not in c.cmd(line).text
 
 
+def explain(server, *args):
+    return subprocess.run([BINARY, "explain", "--state", server.state, *args], capture_output=True, timeout=30, check=False)
+
+
+def test_explain_code(server):
+    with server.session(source=PLAIN) as c:
+        c.mail("it's@outside.test")
+        code = code_of(c.rcpt("far@elsewhere.test"))
+    denial(server, code)
+    for form in (code, "[%s]" % code.upper()):
+        p = explain(server, form)
+        text = p.stdout.decode()
+        assert p.returncode == 0, p.stderr
+        assert "550 5.7.1 Unable to relay" in text and "plain" in text and "far@elsewhere.test" in text
+        assert "ms-Exch-SMTP-Accept-Any-Recipient" in text
+    again = [l for l in text.splitlines() if l.strip().startswith("mailreeve explain ")][0].strip()
+    assert "--remote 127.0.0.41 " in again and "--from 'it'\\''s@outside.test'" in again
+    p = subprocess.run(again.replace("mailreeve explain", "%s explain --state %s" % (BINARY, server.state), 1), shell=True,
+                       capture_output=True, timeout=30, check=False)
+    assert p.returncode == 1, "the present policy says the same: %s" % (p.stdout + p.stderr)
+    assert b"550 5.7.1 Unable to relay" in p.stdout
+    p = explain(server, code, "--json")
+    assert json.loads(p.stdout)["Code"] == code
+    p = explain(server, "mr-zzzzzzzz")
+    assert p.returncode == 1 and b"not among the last 10000 refusals" in p.stderr
+    p = explain(server, "mr-1")
+    assert p.returncode == 2 and b"ends the reply" in p.stderr
+
+
 def test_survives_a_restart_and_a_stop():
     s = Server()
     try:
@@ -118,6 +148,7 @@ def test_survives_a_restart_and_a_stop():
         assert denial(s, code)["Reply"] == "530 5.7.1 Client was not authenticated"
         s.stop()
         assert s.one("Get-Denial " + code)["Code"] == code
+        assert explain(s, code).returncode == 0
         assert os.stat(s.state + "/log/denials.ring").st_mode & 0o777 == 0o600
     finally:
         s.close()
