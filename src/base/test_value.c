@@ -139,10 +139,57 @@ static void codec_round_trip_and_truncation(void **state)
     arena_clear(&a);
 }
 
+static void times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+        const char *print;
+    } rows[] = {
+        {"1970-01-01", 0, "1970-01-01T00:00:00.000Z"},
+        {"2026-12-31", INT64_C(1798675200000), "2026-12-31T00:00:00.000Z"},
+        {"2026-12-31 18:30", INT64_C(1798741800000), "2026-12-31T18:30:00.000Z"},
+        {"2026-12-31t18:30:05.250z", INT64_C(1798741805250), "2026-12-31T18:30:05.250Z"},
+        {"2026-12-31T18:30:00+02:00", INT64_C(1798734600000), "2026-12-31T16:30:00.000Z"},
+        {"2026-12-31T18:30:00-05:30", INT64_C(1798761600000), "2027-01-01T00:00:00.000Z"},
+        {"2024-02-29", INT64_C(1709164800000), "2024-02-29T00:00:00.000Z"},
+        {"2026-02-29", -1, NULL},
+        {"2026-13-01", -1, NULL},
+        {"2026-00-01", -1, NULL},
+        {"2026-01-32", -1, NULL},
+        {"2026-04-31", -1, NULL},
+        {"1969-12-31", -1, NULL},
+        {"1970-01-01T00:00+01:00", -1, NULL},
+        {"2026-1-1", -1, NULL},
+        {"31.12.2026", -1, NULL},
+        {"12/31/2026", -1, NULL},
+        {"2026-12-31T", -1, NULL},
+        {"2026-12-31T24:00", -1, NULL},
+        {"2026-12-31T18:30x", -1, NULL},
+        {"2026-12-31Z", -1, NULL},
+        {"2026-12-31T18:30+2:00", -1, NULL},
+        {"2026-12-31T18:30+15:00", -1, NULL},
+        {"", -1, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int64_t v;
+        struct buf b;
+        buf_init(&b, 64);
+        CHECK_INT(rows[i].text, value_parse_time(span_of(rows[i].text), &v), rows[i].ms >= 0);
+        if (rows[i].ms >= 0) {
+            CHECK_INT(rows[i].text, v, rows[i].ms);
+            value_print(&b, value_time(v));
+            CHECK_SPAN(rows[i].text, buf_span(&b), span_of(rows[i].print));
+        }
+        buf_done(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(timespans),
-                                       cmocka_unit_test(records),
+                                       cmocka_unit_test(times), cmocka_unit_test(records),
                                        cmocka_unit_test(codec_round_trip_and_truncation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

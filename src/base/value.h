@@ -80,6 +80,11 @@ NODISCARD bool value_copy(struct arena *to, struct value v, struct value *ret);
 NODISCARD bool value_parse_size(struct span s, int64_t *ret_bytes);
 /* Parses [d.]hh:mm:ss[.fff] to milliseconds; hours 0..23, minutes and seconds 0..59. */
 NODISCARD bool value_parse_timespan(struct span s, int64_t *ret_ms);
+/*
+ * Parses 2026-01-31, with hh:mm[:ss[.fff]] behind a T or a blank where wanted, and then Z, +hh:mm or -hh:mm, to
+ * milliseconds since 1970. Without a zone it is UTC; a date alone is its first moment. Years 1970 to 9999.
+ */
+NODISCARD bool value_parse_time(struct span s, int64_t *ret_ms);
 
 NODISCARD struct record *record_new(struct arena *a, struct span type);
 /* Sets or replaces a field; the name and value are kept as views. False when memory is out. */

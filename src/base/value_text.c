@@ -136,3 +136,66 @@ bool value_parse_timespan(struct span s, int64_t *ret_ms)
     *ret_ms = (((days * 24 + hms[0]) * 60 + hms[1]) * 60 + hms[2]) * 1000 + ms;
     return true;
 }
+
+/* Exactly n digits within min..max off the front. */
+static bool take_digits(struct span *s, size_t n, uint32_t min, uint32_t max, int *ret)
+{
+    uint32_t v;
+    if (s->len < n || !num_parse_u32(span_head(*s, n), max, &v) || v < min)
+        return false;
+    *ret = (int)v;
+    *s = span_from(*s, n);
+    return true;
+}
+
+static bool take_char(struct span *s, char c)
+{
+    if (s->len == 0 || ascii_upper(s->ptr[0]) != c)
+        return false;
+    *s = span_from(*s, 1);
+    return true;
+}
+
+/* What stands behind the clock: nothing or Z is UTC, otherwise +hh:mm or -hh:mm. */
+static bool take_zone(struct span *s, int *ret_minutes)
+{
+    int hours, minutes;
+    bool east = s->len && s->ptr[0] == '+', west = s->len && s->ptr[0] == '-';
+    if (!east && !west) {
+        IGNORE_RESULT(take_char(s, 'Z'));
+        return true;
+    }
+    *s = span_from(*s, 1);
+    if (!take_digits(s, 2, 0, 14, &hours) || !take_char(s, ':') || !take_digits(s, 2, 0, 59, &minutes))
+        return false;
+    *ret_minutes = (hours * 60 + minutes) * (east ? 1 : -1);
+    return true;
+}
+
+bool value_parse_time(struct span s, int64_t *ret_ms)
+{
+    struct tm tm = {0};
+    int ms = 0, day, zone = 0;
+    if (!take_digits(&s, 4, 1970, 9999, &tm.tm_year) || !take_char(&s, '-') ||
+        !take_digits(&s, 2, 1, 12, &tm.tm_mon) || !take_char(&s, '-') || !take_digits(&s, 2, 1, 31, &tm.tm_mday))
+        return false;
+    if (take_char(&s, 'T') || take_char(&s, ' ')) {
+        if (!take_digits(&s, 2, 0, 23, &tm.tm_hour) || !take_char(&s, ':') ||
+            !take_digits(&s, 2, 0, 59, &tm.tm_min))
+            return false;
+        if (take_char(&s, ':') && !take_digits(&s, 2, 0, 59, &tm.tm_sec))
+            return false;
+        if (take_char(&s, '.') && !take_digits(&s, 3, 0, 999, &ms))
+            return false;
+        if (!take_zone(&s, &zone))
+            return false;
+    }
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    day = tm.tm_mday;
+    int64_t t = (int64_t)timegm(&tm) * 1000 + ms - (int64_t)zone * 60000;
+    if (s.len || tm.tm_mday != day || t < 0) /* the 31st of February is none of March */
+        return false;
+    *ret_ms = t;
+    return true;
+}

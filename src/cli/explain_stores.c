@@ -229,13 +229,47 @@ static void user(void *context, struct span name, struct arena *arena, struct ex
         fill_user(&id, ret);
 }
 
+/* ---- Send-As ---- */
+
+static bool is_holder(const struct gate_user *user, struct span who)
+{
+    if (span_istarts(who, SPAN("user:")))
+        return span_ieq(span_from(who, 5), user->guid);
+    for (size_t i = 0; span_istarts(who, SPAN("group:")) && i < user->group_count; i++)
+        if (span_ieq(span_from(who, 6), user->groups[i]))
+            return true;
+    return false;
+}
+
+static enum gate_send_as send_as(void *context, const struct gate_user *user, struct span address)
+{
+    struct explain_stores *s = context;
+    struct recipient changed;
+    struct directory_recipient owner = {0};
+    struct arena arena;
+    bool may = false, known = false;
+    arena_init(&arena, 0);
+    for (size_t i = 0; i < ARRAY_LEN(kinds) && !known; i++) {
+        known = find_changed(s, recipient_class(kinds[i]), "EmailAddresses", address, &arena, &changed);
+        for (size_t k = 0; known && k < changed.send_as_count; k++)
+            may = may || is_holder(user, changed.send_as[k]);
+    }
+    if (!known)
+        known = s->directory && !directory_resolve(s->directory, address, &arena, &owner, NULL) &&
+                (owner.kind == DIRECTORY_NOT_FOUND || was_changed(s, owner.guid) ||
+                 !directory_send_as(s->directory, user->guid, address, &may, NULL));
+    arena_clear(&arena);
+    return !known ? GATE_SEND_AS_UNAVAILABLE : may ? GATE_SEND_AS_YES : GATE_SEND_AS_NO;
+}
+
 struct explain_facts explain_stores_facts(struct explain_stores *s)
 {
     return (struct explain_facts){.context = s,
                                   .host = span_of(s->node->host),
                                   .certificate = certificate,
                                   .user = user,
-                                  .recipient = recipient};
+                                  .recipient = recipient,
+                                  .send_as = send_as};
 }
 
 enum err_code explain_stores_compile(struct object_store *policy, struct buf *ret_block, struct policy **ret,

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "role/common/admin.h"
 #include "role/common/denial.h"
+#include "role/common/grant_usage.h"
 #include "role/common/state.h"
 
 /* ---- the person in front (shell_person.c) ---- */
@@ -45,6 +46,7 @@ struct shell_local {
     int lock; /* held as long as the stores are open */
     struct directory *directory;
     struct denials denials;
+    struct grant_usage usage;
     struct admin admin;
     bool changed; /* the effective user is the state's owner */
 };

@@ -109,8 +109,13 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
         c->port_offset = node->port_offset;
         denials_init(&l->denials, state);
         c->denials = &l->denials.view;
-        code = open_stores(l, state, err);
+        grant_usage_init(&l->usage);
+        struct err ignored; /* without it nothing but LastUsed is missing */
+        if (!grant_usage_load(&l->usage, state, &ignored))
+            c->usage = &l->usage.view;
     }
+    if (!code)
+        code = open_stores(l, state, err);
     if (code)
         shell_local_close(l);
     return code;
@@ -122,6 +127,7 @@ void shell_local_close(struct shell_local *l)
     object_store_close(l->admin.context.policy);
     directory_close(l->directory);
     admin_done(&l->admin);
+    grant_usage_done(&l->usage);
     leave_owner(l);
     if (l->lock >= 0)
         close(l->lock);

@@ -146,7 +146,10 @@ static struct span last_reply(const struct explanation *e)
 /* ---- the rows ---- */
 
 #define ALICE "New-Mailbox -Name alice -PrimarySmtpAddress alice@example.com;"
-#define OUT   "New-SendConnector -Name out -AddressSpaces '*';"
+#define SALES                                                                                                      \
+    "New-Mailbox -Name sales -PrimarySmtpAddress sales@example.com -EmailAddresses "                               \
+    "sales@example.com,shop@example.com;"
+#define OUT "New-SendConnector -Name out -AddressSpaces '*';"
 #define APPS                                                                                                       \
     "New-ReceiveConnector -Name Apps -Usage Custom -Bindings 0.0.0.0:2025 -RemoteIPRanges 10.0.0.0/24 "            \
     "-PermissionGroups AnonymousUsers;"
@@ -421,6 +424,59 @@ static const struct row rows[] = {
      {"Set-Mailbox alice@example.com -EmailAddresses @{Add=boss@example.com}",
       "Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
       "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender"}},
+    {"a user as another who is here",
+     ALICE SALES OUT,
+     CERT,
+     CLIENT " tls user=alice",
+     "shop@example.com",
+     "bob@far.test",
+     "550 5.7.1 Client does not have permissions to send as this sender",
+     EXPLAIN_CAUSE_RIGHT,
+     "the address does not belong to the authenticated user",
+     {"Add-ADPermission -Identity shop@example.com -User alice@example.com -ExtendedRights Send-As",
+      "Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
+      "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender"}},
+    {"a user who may send as another, by a group",
+     ALICE SALES OUT "New-DistributionGroup team; Add-DistributionGroupMember team -Member alice; Add-ADPermission "
+                     "sales -User team -ExtendedRights Send-As",
+     CERT,
+     CLIENT " tls user=alice header=shop@example.com",
+     "sales@example.com",
+     "bob@far.test",
+     TAKEN,
+     0,
+     "every right",
+     {0}},
+    {"narrowed, and met",
+     APPS OUT
+     "Set-ReceiveConnector Apps -PermissionGroups None; Add-ADPermission Apps -User " ANON
+     " -ExtendedRights ms-Exch-SMTP-Submit,ms-Exch-SMTP-Accept-Any-Recipient,ms-Exch-SMTP-Accept-Any-Sender "
+     "-Senders scan@far.test -RequireTls",
+     CERT,
+     PORT25 " tls header=scan@far.test",
+     "scan@far.test",
+     "bob@far.test",
+     TAKEN,
+     0,
+     "every right",
+     {0}},
+    {"narrowed to an author",
+     APPS OUT
+     "Set-ReceiveConnector Apps -PermissionGroups None; Add-ADPermission Apps -User " ANON
+     " -ExtendedRights ms-Exch-SMTP-Submit,ms-Exch-SMTP-Accept-Any-Recipient,ms-Exch-SMTP-Accept-Any-Sender "
+     "-Senders scan@far.test",
+     CERT,
+     PORT25 " header=boss@far.test",
+     "scan@far.test",
+     "bob@far.test",
+     "550 5.7.1 Anonymous client does not have permissions to send as this sender",
+     EXPLAIN_CAUSE_RIGHT,
+     "it is not for this sender",
+     {"New-ReceiveConnector -Name 'Client 10.0.0.5' -Usage Custom -Bindings '0.0.0.0:2025' -RemoteIPRanges "
+      "'10.0.0.5' -PermissionGroups AnonymousUsers\n"
+      "Add-ADPermission -Identity 'Client 10.0.0.5' -User " ANON
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+      "Add-ADPermission -Identity Apps -User " ANON " -ExtendedRights ms-Exch-SMTP-Accept-Any-Sender"}},
     {"a user as one from elsewhere in the header",
      ALICE OUT,
      CERT,

@@ -4,6 +4,7 @@
 
 #include "base/ip.h"
 #include "cmdlet/internal.h"
+#include "policy/policy.h"
 
 static struct span text_of(const struct acl_item *item, const char *property)
 {
@@ -44,33 +45,59 @@ enum err_code acl_load(struct acl *ret, struct cmdlet_context *c, struct arena *
     return code;
 }
 
-struct acl_item *acl_find(const struct acl *acl, struct span user, enum right right, bool deny)
+static bool is_about(const struct acl_item *item, struct span user, enum right right, bool deny)
 {
-    for (size_t i = 0; i < acl->count; i++) {
-        struct acl_item *item = &acl->items[i];
-        if (!item->removed && is_deny(item) == deny && span_ieq(text_of(item, "User"), user) &&
-            right_from_name(text_of(item, "ExtendedRight")) == right)
+    return !item->removed && is_deny(item) == deny && span_ieq(text_of(item, "User"), user) &&
+           right_from_name(text_of(item, "ExtendedRight")) == right;
+}
+
+struct acl_item *acl_find(const struct acl *acl, struct span user, enum right right, bool deny,
+                          const struct narrowing *n, size_t *at)
+{
+    while (*at < acl->count) {
+        struct acl_item *item = &acl->items[(*at)++];
+        struct narrowing of = narrowing_of(item->record);
+        if (is_about(item, user, right, deny) && narrowing_fits(n, &of))
             return item;
     }
     return NULL;
 }
 
+static bool has(const struct acl *acl, struct span user, enum right right, bool deny, const struct narrowing *n)
+{
+    for (size_t i = 0; i < acl->count; i++) {
+        struct narrowing of = narrowing_of(acl->items[i].record);
+        if (is_about(&acl->items[i], user, right, deny) && narrowing_equal(n, &of))
+            return true;
+    }
+    return false;
+}
+
+/* Names are unique in the store; a narrowed entry is told apart by its Guid. */
+static struct span name_entry(const struct acl *acl, const struct record *r, struct span user, enum right right,
+                              bool deny, bool narrowed)
+{
+    return arena_printf(acl->arena, "%.*s;%.*s;%.*s;%s%s%.*s", SPAN_ARG(acl->connector), SPAN_ARG(user),
+                        SPAN_ARG(right_info(right)->name), deny ? "Deny" : "Allow", narrowed ? ";" : "",
+                        SPAN_ARG(narrowed ? record_string(r, SPAN("Guid")) : SPAN("")));
+}
+
 enum err_code acl_add(struct acl *acl, struct span user, struct span user_name, enum right right, bool deny,
-                      struct span origin, bool *ret_added, struct err *err)
+                      const struct narrowing *n, struct span origin, bool *ret_added, struct err *err)
 {
     struct span right_name = right_info(right)->name;
-    *ret_added = !acl_find(acl, user, right, deny);
+    *ret_added = !has(acl, user, right, deny, n);
     if (!*ret_added)
         return ERR_NONE;
     struct record *r = cmdlet_new_record(acl->context, &schema_ad_permission, acl->arena);
-    struct span name = arena_printf(acl->arena, "%.*s;%.*s;%.*s;%s", SPAN_ARG(acl->connector), SPAN_ARG(user),
-                                    SPAN_ARG(right_name), deny ? "Deny" : "Allow");
+    struct span name = r ? name_entry(acl, r, user, right, deny, narrowing_is_narrowed(n)) : SPAN("");
     if (!r || !name.ptr || !record_set(r, SPAN("Name"), value_string(name)) ||
         !record_set(r, SPAN("Connector"), value_string(acl->connector)) ||
         !record_set(r, SPAN("User"), value_string(user)) ||
         !record_set(r, SPAN("UserName"), value_string(user_name)) ||
         !record_set(r, SPAN("ExtendedRight"), value_string(right_name)) ||
-        !record_set(r, SPAN("Deny"), value_bool(deny)) || !record_set(r, SPAN("Origin"), value_string(origin)))
+        !record_set(r, SPAN("Deny"), value_bool(deny)) || !record_set(r, SPAN("Origin"), value_string(origin)) ||
+        !narrowing_store(r, n))
         return cmdlet_no_memory(err);
     return append(acl, r, true, err);
 }
@@ -105,7 +132,7 @@ enum err_code acl_set_groups(struct acl *acl, unsigned groups, bool keep_others,
         for (size_t i = 0; i < n; i++) {
             struct span user = principal_name(entries[i].principal);
             bool added;
-            enum err_code code = acl_add(acl, user, user, entries[i].right, entries[i].deny,
+            enum err_code code = acl_add(acl, user, user, entries[i].right, entries[i].deny, &narrowing_none,
                                          group_info((enum permission_group)g)->name, &added, err);
             if (code)
                 return code;
@@ -114,18 +141,40 @@ enum err_code acl_set_groups(struct acl *acl, unsigned groups, bool keep_others,
     return ERR_NONE;
 }
 
+/* Whether a narrowed entry counts for a question about the whole ACL. */
+typedef bool narrowed_fn(const struct acl *acl, const struct narrowing *n, bool deny);
+
+static bool narrowed_never(const struct acl *acl, const struct narrowing *n, bool deny)
+{
+    (void)acl, (void)n, (void)deny;
+    return false;
+}
+
 /* The entries as the policy layer knows them; what it cannot read grants nothing and is left out. */
-static size_t entries_of(const struct acl *acl, struct acl_entry *ret)
+static size_t entries_of(const struct acl *acl, narrowed_fn *counts, struct acl_entry *ret)
 {
     size_t n = 0;
     for (size_t i = 0; i < acl->count; i++) {
         struct span guid;
-        enum principal p = principal_parse(text_of(&acl->items[i], "User"), &guid);
-        enum right right = right_from_name(text_of(&acl->items[i], "ExtendedRight"));
-        if (!acl->items[i].removed && p < PRINCIPAL_KINDS && right < RIGHT_COUNT)
-            ret[n++] = (struct acl_entry){p, right, is_deny(&acl->items[i])};
+        const struct acl_item *item = &acl->items[i];
+        enum principal p = principal_parse(text_of(item, "User"), &guid);
+        enum right right = right_from_name(text_of(item, "ExtendedRight"));
+        struct narrowing of = narrowing_of(item->record);
+        bool counted = !narrowing_is_narrowed(&of) || counts(acl, &of, is_deny(item));
+        if (!item->removed && counted && p < PRINCIPAL_KINDS && right < RIGHT_COUNT)
+            ret[n++] = (struct acl_entry){p, right, is_deny(item)};
     }
     return n;
+}
+
+static bool has_narrowed(const struct acl *acl)
+{
+    for (size_t i = 0; i < acl->count; i++) {
+        struct narrowing of = narrowing_of(acl->items[i].record);
+        if (!acl->items[i].removed && narrowing_is_narrowed(&of))
+            return true;
+    }
+    return false;
 }
 
 enum err_code acl_groups(const struct acl *acl, struct value *ret, struct err *err)
@@ -136,8 +185,8 @@ enum err_code acl_groups(const struct acl *acl, struct value *ret, struct err *e
     bool custom;
     if (!entries || !items)
         return cmdlet_no_memory(err);
-    unsigned groups = group_detect(entries, entries_of(acl, entries), acl->context->edge, &custom);
-    size_t n = group_names(groups, custom, names);
+    unsigned groups = group_detect(entries, entries_of(acl, narrowed_never, entries), acl->context->edge, &custom);
+    size_t n = group_names(groups, custom || has_narrowed(acl), names);
     for (size_t i = 0; i < n; i++)
         items[i] = value_string(names[i]);
     *ret = value_list(items, n);
@@ -172,7 +221,8 @@ enum err_code acl_add_send_defaults(struct acl *acl, struct err *err)
             bool added, wanted = !(defaults[i].hub_only && acl->context->edge);
             if (!wanted || !(defaults[i].rights & RIGHT_BIT(r)))
                 continue;
-            enum err_code code = acl_add(acl, user, user, (enum right)r, false, SPAN("Default"), &added, err);
+            enum err_code code =
+                acl_add(acl, user, user, (enum right)r, false, &narrowing_none, SPAN("Default"), &added, err);
             if (code)
                 return code;
         }
@@ -205,6 +255,12 @@ static bool holds(const struct acl_entry *entries, size_t n, unsigned principals
     return allowed;
 }
 
+static bool narrowed_relays(const struct acl *acl, const struct narrowing *n, bool deny)
+{
+    return !deny && n->values[NARROWING_RECIPIENTS].list.count == 0 &&
+           !narrowing_has_expired(n, acl->context->now_ms());
+}
+
 enum err_code acl_check_open_relay(const struct acl *acl, const struct record *connector, struct err *err)
 {
     const struct value *ranges = record_get(connector, SPAN("RemoteIPRanges"));
@@ -217,7 +273,7 @@ enum err_code acl_check_open_relay(const struct acl *acl, const struct record *c
         external = external || span_ieq(auth->list.items[i].s, SPAN("ExternalAuthoritative"));
     unsigned who = PRINCIPAL_BIT(PRINCIPAL_EVERYONE) |
                    (external ? PRINCIPAL_BIT(PRINCIPAL_EXTERNALLY_SECURED) : PRINCIPAL_BIT(PRINCIPAL_ANONYMOUS));
-    size_t n = entries_of(acl, entries);
+    size_t n = entries_of(acl, narrowed_relays, entries);
     if (!holds(entries, n, who, RIGHT_SUBMIT) || !holds(entries, n, who, RIGHT_ACCEPT_ANY_RECIPIENT))
         return ERR_NONE;
     for (size_t i = 0; ranges && ranges->kind == VALUE_LIST && i < ranges->list.count; i++)
@@ -233,9 +289,25 @@ enum err_code acl_check_open_relay(const struct acl *acl, const struct record *c
 
 /* ---- saving ---- */
 
+static enum err_code check_size(const struct acl *acl, struct err *err)
+{
+    size_t n = 0;
+    bool grows = false;
+    for (size_t i = 0; i < acl->count; i++) {
+        n += !acl->items[i].removed;
+        grows = grows || (acl->items[i].fresh && !acl->items[i].removed);
+    }
+    if (!grows || n <= POLICY_ACL_MAX)
+        return ERR_NONE;
+    return err_set(err, ERR_LIMIT,
+                   "the connector would have %zu permissions, and %d are allowed; grant to a group instead of its "
+                   "members, or take unused ones away (Get-ADPermission shows LastUsed)",
+                   n, POLICY_ACL_MAX);
+}
+
 enum err_code acl_save(const struct acl *acl, struct err *err)
 {
-    enum err_code code = ERR_NONE;
+    enum err_code code = check_size(acl, err);
     for (size_t i = 0; code == ERR_NONE && i < acl->count; i++) {
         const struct acl_item *item = &acl->items[i];
         if (item->removed && !item->fresh)

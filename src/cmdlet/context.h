@@ -27,6 +27,12 @@ struct denial_view {
                            void *context, struct err *err);
 };
 
+/* When entries of ACLs were used, as the sessions told. */
+struct grant_usage_view {
+    /* False: not that it is known. *ret_last_ms is since 1970. */
+    bool (*find)(struct grant_usage_view *v, struct span entry, int64_t *ret_last_ms, uint64_t *ret_count);
+};
+
 /*
  * A statement runs inside a transaction of both stores, which whoever runs the shell begins before it and commits
  * or rolls back behind it.
@@ -36,6 +42,7 @@ struct cmdlet_context {
     struct object_store *recipients; /* Mailbox, MailContact, DistributionGroup; may be the same */
     struct queue_view *queues;       /* NULL: the server is stopped, and the queues cannot be asked */
     struct denial_view *denials;     /* NULL: none are kept here */
+    struct grant_usage_view *usage;  /* NULL: not known */
     bool edge;                       /* the role Edge instead of Hub */
     struct span host;                /* this server's FQDN */
     uint32_t port_offset;            /* added to the ports of usage types and default connectors */

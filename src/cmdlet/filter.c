@@ -174,28 +174,6 @@ enum err_code filter_parse(struct span text, const char *const *properties, stru
 
 /* ---- matching ---- */
 
-/* "2026-11-24", with "T" or a blank and "12:30:00" behind it where wanted, UTC, to milliseconds since 1970. */
-static bool parse_time(struct span s, int64_t *ret)
-{
-    static const int before_month[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    struct span date = span_head(s, 10), clock = span_from(s, 11);
-    uint32_t y, m, d;
-    int64_t ms = 0;
-    if (date.len != 10 || date.ptr[4] != '-' || date.ptr[7] != '-' ||
-        !num_parse_u32(span_head(date, 4), 9999, &y) || !num_parse_u32(span_head(span_from(date, 5), 2), 12, &m) ||
-        !num_parse_u32(span_from(date, 8), 31, &d) || y < 1970 || m == 0 || d == 0)
-        return false;
-    if (clock.len && span_iends(clock, SPAN("Z")))
-        clock = span_head(clock, clock.len - 1);
-    if (clock.len && !value_parse_timespan(clock, &ms))
-        return false;
-    bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-    int64_t years = y - 1, days = years * 365 + years / 4 - years / 100 + years / 400 - 719162;
-    days += (int64_t)before_month[m - 1] + (leap && m > 2) + (int64_t)d - 1;
-    *ret = days * 86400000 + ms;
-    return true;
-}
-
 /* Sign of a compared with the term's value; false when they cannot be compared. */
 static bool order(struct value a, struct span b, int *ret)
 {
@@ -216,7 +194,7 @@ static bool order(struct value a, struct span b, int *ret)
     bool known = a.kind == VALUE_INT        ? num_parse_i64(b, INT64_MIN, INT64_MAX, &n)
                  : a.kind == VALUE_SIZE     ? value_parse_size(b, &n)
                  : a.kind == VALUE_TIMESPAN ? value_parse_timespan(b, &n)
-                 : a.kind == VALUE_TIME     ? parse_time(b, &n)
+                 : a.kind == VALUE_TIME     ? value_parse_time(b, &n)
                                             : false;
     *ret = (a.i > n) - (a.i < n);
     return known;

@@ -15,6 +15,8 @@ enum err_code permission_find_user(struct shell_call *call, struct value given, 
                                    struct err *err);
 /* What people call the principal of an entry now; what they called it then, when it is gone. */
 struct span permission_user_name(struct shell_call *call, const struct record *entry);
+/* What Get-ADPermission shows of an entry; NULL: memory is out. */
+struct record *permission_view(struct shell_call *call, const struct record *connector, const struct record *entry);
 /* -ExtendedRights as a set of RIGHT_BIT, empty when it is not given. Each must be a right of the connector's side.
  */
 enum err_code permission_rights(struct shell_call *call, bool send_side, unsigned *ret, struct err *err);

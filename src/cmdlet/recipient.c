@@ -5,6 +5,7 @@
  * class; when it was given it lay in an accepted domain.
  */
 #include "cmdlet/internal.h"
+#include "cmdlet/send_as.h"
 #include "mail/domain.h"
 
 const char *const recipient_keys[] = {"EmailAddresses", "UserPrincipalName", NULL};
@@ -261,5 +262,7 @@ static enum err_code leave_acls(struct shell_call *call, const struct record *r,
 enum err_code recipient_removed(struct shell_call *call, const struct record *r, struct err *err)
 {
     enum err_code code = leave_groups(call, record_string(r, SPAN("Guid")), err);
+    if (code == ERR_NONE)
+        code = send_as_forget(call, r, err);
     return code ? code : leave_acls(call, r, err);
 }

@@ -27,7 +27,9 @@ static void test_compiles(void **state UNUSED)
             "-AddressSpaces 'SMTP:*.partner.example;5','*' -DNSRoutingEnabled $false -SmartHosts 127.0.0.1 "
             "-SmartHostAuthMechanism BasicAuth -AuthenticationUserName u -AuthenticationPassword p; New-Mailbox "
             "alice -Password p; Add-ADPermission a -User alice -ExtendedRights ms-Exch-SMTP-Accept-Any-Sender "
-            "-Deny; Set-TransportConfig -MaxReceiveSize 10MB; Set-TransportServer -MaxOutboundConnections "
+            "-Deny; Add-ADPermission a -User Everyone -ExtendedRights ms-Exch-SMTP-Submit -Senders 'a@b.test,<>' "
+            "-Recipients '*@c.test' -MessageRate 3 -RequireTls -Expires 2099-01-01; Set-TransportConfig "
+            "-MaxReceiveSize 10MB; Set-TransportServer -MaxOutboundConnections "
             "unlimited"};
         bench_check(&b, &row);
         struct policy_input in = {.receive_count = list(&b, "ReceiveConnector", &receive),
@@ -49,7 +51,13 @@ static void test_compiles(void **state UNUSED)
         CHECK_INT("edge", policy_settings(policy)->edge, (flags[i] & BENCH_EDGE) != 0);
         const struct receive_connector *a = policy_receive_connector(policy, 0);
         CHECK_SPAN("a", policy_text(policy, a->name), SPAN("a"));
-        CHECK_INT("a", a->acl.count, 5); /* four of AnonymousUsers, and the one that denies */
+        CHECK_INT("a", a->acl.count, 6); /* four of AnonymousUsers, the one that denies and the narrowed one */
+        const struct policy_ace *e = policy_acl(policy, a->acl);
+        while (e->rate == POLICY_UNLIMITED)
+            e++;
+        CHECK("narrowed", e->id.len && e->senders.count == 2 && e->recipients.count == 1 && e->require_tls);
+        CHECK_INT("narrowed", e->rate, 3);
+        CHECK_INT("narrowed", e->expires_ms, INT64_C(4070908800000));
         CHECK_INT("a", a->max_connections, POLICY_UNLIMITED);
         policy_close(policy);
         buf_done(&block);

@@ -36,6 +36,16 @@ enum err_code directory_identity(struct directory *d, struct span guid, struct a
     return d->ops->identity(d, guid, arena, ret, err ? err : &unwanted);
 }
 
+enum err_code directory_send_as(struct directory *d, struct span user, struct span address, bool *ret,
+                                struct err *err)
+{
+    struct err unwanted;
+    if (name_ok(user) && name_ok(address))
+        return d->ops->send_as(d, user, address, ret, err ? err : &unwanted);
+    *ret = false;
+    return ERR_NONE;
+}
+
 void directory_close(struct directory *d)
 {
     if (d)

@@ -60,6 +60,8 @@ struct directory_ops {
                              struct directory_account *ret, struct err *err);
     enum err_code (*identity)(struct directory *d, struct span guid, struct arena *arena,
                               struct directory_identity *ret, struct err *err);
+    enum err_code (*send_as)(struct directory *d, struct span user, struct span address, bool *ret,
+                             struct err *err);
     void (*close)(struct directory *d);
 };
 
@@ -83,6 +85,13 @@ enum err_code directory_account(struct directory *d, struct span user, struct ar
 /* The mailbox with this GUID as its owner's session needs it. ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_NO_MEMORY. */
 enum err_code directory_identity(struct directory *d, struct span guid, struct arena *arena,
                                  struct directory_identity *ret, struct err *err);
+/*
+ * Whether the mailbox with the GUID `user` may send as the owner of an address: the owner's SendAs names it, or a
+ * group that it belongs to, directly or through others. *ret is false for an address or a user that nobody is.
+ * ERR_UNAVAILABLE.
+ */
+enum err_code directory_send_as(struct directory *d, struct span user, struct span address, bool *ret,
+                                struct err *err);
 void directory_close(struct directory *d); /* NULL allowed */
 
 /* Verified credentials are remembered in the cache (borrowed; NULL for none) until their account changes. */

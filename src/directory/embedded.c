@@ -20,6 +20,7 @@ static const struct directory_ops embedded_ops = {
     .resolve = embedded_resolve,
     .account = embedded_account,
     .identity = embedded_identity,
+    .send_as = embedded_send_as,
     .close = embedded_close,
 };
 

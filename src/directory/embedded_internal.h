@@ -27,6 +27,7 @@ enum sql_id {
     SQL_MAILBOX,
     SQL_ADDRESSES,
     SQL_GROUPS,
+    SQL_SEND_AS,
     /* administration */
     SQL_FIND,
     SQL_LIST,
@@ -102,6 +103,8 @@ enum err_code embedded_account(struct directory *d, struct span user, struct are
                                struct directory_account *ret, struct err *err);
 enum err_code embedded_identity(struct directory *d, struct span guid, struct arena *arena,
                                 struct directory_identity *ret, struct err *err);
+enum err_code embedded_send_as(struct directory *d, struct span user, struct span address, bool *ret,
+                               struct err *err);
 
 /* Writes a recipient with its record, inside a transaction. Finds conflicts before it changes anything. */
 enum err_code embedded_write(struct sql *s, const struct record *r, const struct recipient *x, struct err *err);

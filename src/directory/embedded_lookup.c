@@ -159,3 +159,20 @@ enum err_code embedded_identity(struct directory *d, struct span guid, struct ar
     *ret = x;
     return ERR_NONE;
 }
+
+enum err_code embedded_send_as(struct directory *d, struct span user, struct span address, bool *ret,
+                               struct err *err)
+{
+    struct sql *s = &((struct embedded *)d)->reader;
+    sqlite3_stmt *st = sql_start(s, SQL_SEND_AS, err);
+    if (!st)
+        return err->code;
+    sql_bind(st, 1, user);
+    sql_bind(st, 2, address);
+    int found = sql_step(s, st, err);
+    sql_done(st);
+    if (found < 0)
+        return err->code;
+    *ret = found > 0;
+    return ERR_NONE;
+}

@@ -88,6 +88,19 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_GROUPS] = "WITH RECURSIVE g(id) AS (SELECT owner FROM member WHERE guid = ?1 UNION"
                    " SELECT m.owner FROM g JOIN recipient r ON r.id = g.id JOIN member m ON m.guid = r.guid)"
                    " SELECT r.guid FROM g JOIN recipient r ON r.id = g.id ORDER BY r.id",
+    /*
+     * From the address's owner to the few who may send as it (CROSS JOIN keeps the order of the tables); the groups
+     * are searched only where one of those is a group.
+     */
+    [SQL_SEND_AS] =
+        "WITH RECURSIVE p(value) AS MATERIALIZED (SELECT p.value FROM address a CROSS JOIN property p"
+        " ON p.recipient = a.recipient WHERE a.address = ?2 AND p.name = 'SendAs' COLLATE NOCASE"
+        " AND p.kind = 'string'),"
+        " g(id) AS (SELECT owner FROM member WHERE guid = ?1 AND EXISTS (SELECT 1 FROM p WHERE value LIKE"
+        " 'group:%') UNION"
+        " SELECT m.owner FROM g JOIN recipient r ON r.id = g.id JOIN member m ON m.guid = r.guid)"
+        " SELECT 1 FROM p WHERE value = 'user:' || ?1 COLLATE NOCASE OR EXISTS (SELECT 1 FROM g"
+        " JOIN recipient r ON r.id = g.id WHERE p.value = 'group:' || r.guid COLLATE NOCASE) LIMIT 1",
     [SQL_FIND] = "SELECT id, class, guid FROM recipient WHERE guid = ?1",
     [SQL_LIST] = "SELECT id, guid FROM recipient WHERE class = ?1 AND guid > ?2 ORDER BY guid",
     /* CROSS JOIN keeps the order of the tables: from the index, never through the whole class. */

@@ -151,6 +151,24 @@ static enum err_code memory_identity(struct directory *d, struct span guid, stru
     return ERR_NONE;
 }
 
+static enum err_code memory_send_as(struct directory *d, struct span user, struct span address, bool *ret,
+                                    struct err *err)
+{
+    const struct memory *m = (const struct memory *)d;
+    struct span groups[RECIPIENTS_MAX];
+    if (m->unavailable)
+        return refuse(err);
+    size_t i = by_address(m, address), n = collect_groups(m, user, groups);
+    *ret = false;
+    for (size_t k = 0; i < m->count && k < m->all[i].recipient.send_as_count; k++) {
+        struct span who = m->all[i].recipient.send_as[k];
+        *ret = *ret || (span_istarts(who, SPAN("user:")) && span_ieq(span_from(who, 5), user));
+        for (size_t g = 0; g < n; g++)
+            *ret = *ret || (span_istarts(who, SPAN("group:")) && span_ieq(span_from(who, 6), groups[g]));
+    }
+    return ERR_NONE;
+}
+
 static void memory_close(struct directory *d)
 {
     struct memory *m = (struct memory *)d;
@@ -158,7 +176,8 @@ static void memory_close(struct directory *d)
     free(m);
 }
 
-static const struct directory_ops memory_ops = {memory_resolve, memory_account, memory_identity, memory_close};
+static const struct directory_ops memory_ops = {memory_resolve, memory_account, memory_identity, memory_send_as,
+                                                memory_close};
 
 struct directory *directory_memory_new(void)
 {

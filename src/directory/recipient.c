@@ -80,21 +80,21 @@ static enum err_code read_addresses(const struct record *r, struct arena *arena,
     return ERR_NONE;
 }
 
-static enum err_code read_members(const struct record *r, struct arena *arena, struct recipient *ret,
-                                  struct err *err)
+static enum err_code read_texts(const struct record *r, const char *property, const char *want, struct arena *arena,
+                                const struct span **ret, size_t *ret_count, struct err *err)
 {
     size_t count;
-    const struct value *items = list_of(r, SPAN("Members"), &count);
+    const struct value *items = list_of(r, span_of(property), &count);
     struct span *out = ARENA_ARRAY(arena, count, struct span);
     if (!out)
-        return err_set(err, ERR_NO_MEMORY, "out of memory for the members");
+        return err_set(err, ERR_NO_MEMORY, "out of memory for %s", property);
     for (size_t i = 0; i < count; i++) {
         if (items[i].kind != VALUE_STRING)
-            return err_set(err, ERR_INVALID, "Members must be a list of GUIDs");
+            return err_set(err, ERR_INVALID, "%s must be a list of %s", property, want);
         out[i] = items[i].s;
     }
-    ret->members = out;
-    ret->member_count = count;
+    *ret = out;
+    *ret_count = count;
     return ERR_NONE;
 }
 
@@ -154,7 +154,9 @@ enum err_code recipient_read(const struct record *r, struct arena *arena, struct
     if (code == ERR_NONE)
         code = read_addresses(r, arena, &x, err);
     if (code == ERR_NONE && x.kind == DIRECTORY_GROUP)
-        code = read_members(r, arena, &x, err);
+        code = read_texts(r, "Members", "GUIDs", arena, &x.members, &x.member_count, err);
+    if (code == ERR_NONE)
+        code = read_texts(r, "SendAs", "principals", arena, &x.send_as, &x.send_as_count, err);
     if (code == ERR_NONE)
         *ret = x;
     return code;

@@ -15,6 +15,8 @@ struct recipient {
     size_t address_count;
     const struct span *members; /* group: GUIDs */
     size_t member_count;
+    const struct span *send_as; /* who may send as it: "user:GUID" or "group:GUID" */
+    size_t send_as_count;
     bool enabled;
     const struct value *password; /* VALUE_SECRET, or NULL when the record says nothing about it */
 };

@@ -28,12 +28,17 @@ static const struct test_recipient recipients[] = {
      .primary = "bob@example.com",
      .password = MARKER,
      .disabled = true},
-    {.type = "Mailbox", .guid = "d4", .name = "dave", .primary = "dave@example.com"},
+    {.type = "Mailbox",
+     .guid = "d4",
+     .name = "dave",
+     .primary = "dave@example.com",
+     .send_as = {"user:A1", "user:gone"}},
     {.type = "MailContact",
      .guid = "c3",
      .name = "carol",
      .primary = "carol@example.com",
-     .external = "SMTP:carol@partner.test"},
+     .external = "SMTP:carol@partner.test",
+     .send_as = {"group:72"}},
     {.type = "MailContact", .guid = "e5", .name = "erin", .external = "erin@partner.test"},
     {.type = "DistributionGroup",
      .guid = "71",
@@ -44,7 +49,8 @@ static const struct test_recipient recipients[] = {
      .guid = "72",
      .name = "inner",
      .primary = "inner@example.com",
-     .members = {"d4", "71"}},
+     .members = {"d4", "71"},
+     .send_as = {"group:73", "user:d4"}},
     {.type = "DistributionGroup", .guid = "73", .name = "empty", .primary = "empty@example.com"},
     /* names that look like another's */
     {.type = "Mailbox",
@@ -251,6 +257,39 @@ static void test_identity(void **state)
     }
 }
 
+static void test_send_as(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *user, *address;
+        bool may;
+    } rows[] = {
+        {"granted", "a1", "dave@example.com", true},
+        {"in another case", "A1", "DAVE@example.COM", true},
+        {"to nobody else", "b2", "dave@example.com", false},
+        {"nor the other way round", "d4", "alice@example.com", false},
+        {"oneself is no grant", "a1", "alice@example.com", false},
+        {"a contact's, to a member of the group", "d4", "carol@example.com", true},
+        {"to a member of a group in it", "a1", "carol@example.com", true},
+        {"to one who is in no group", "b2", "carol@example.com", false},
+        {"a group's, to a user", "d4", "inner@example.com", true},
+        {"a group's, to an empty group", "a1", "inner@example.com", false},
+        {"an address of nobody", "a1", "nobody@example.com", false},
+        {"a user who is gone", "gone", "dave@example.com", true}, /* who cannot log on any more */
+        {"nobody", "", "dave@example.com", false},
+        {"no address", "a1", "", false},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(adapters); k++)
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            bool may = !rows[i].may;
+            CHECK_INT(
+                rows[i].row,
+                directory_send_as(directories[k], span_of(rows[i].user), span_of(rows[i].address), &may, NULL),
+                ERR_NONE);
+            CHECK_INT(rows[i].row, may, rows[i].may);
+        }
+}
+
 /* A logon from beginning to end; counts the verifications that it cost. */
 static enum directory_verdict log_on(struct directory *d, const char *user, const char *password, int64_t now_ms,
                                      int *ret_verifications, struct err *err)
@@ -363,6 +402,9 @@ static void test_unavailable(void **state)
     directory_memory_fail(d, true);
     assert_int_equal(directory_resolve(d, SPAN("a@example.com"), &arena, &r, &err), ERR_UNAVAILABLE);
     assert_int_equal(directory_identity(d, SPAN("a1"), &arena, &x, &err), ERR_UNAVAILABLE);
+    bool may = true;
+    assert_int_equal(directory_send_as(d, SPAN("a1"), SPAN("a@example.com"), &may, &err), ERR_UNAVAILABLE);
+    assert_true(may); /* untouched */
     assert_int_equal(log_on(d, "alice", MARKER, 0, &verifications, &err), DIRECTORY_UNAVAILABLE);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     assert_null(strstr(err.text, MARKER));
@@ -392,7 +434,7 @@ int main(void)
         cmocka_unit_test(test_resolve),           cmocka_unit_test(test_account),
         cmocka_unit_test(test_identity),          cmocka_unit_test(test_check),
         cmocka_unit_test(test_changed_meanwhile), cmocka_unit_test(test_unavailable),
-        cmocka_unit_test(test_small_arena),
+        cmocka_unit_test(test_small_arena),       cmocka_unit_test(test_send_as),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -32,6 +32,7 @@ struct record *test_record(struct arena *arena, const struct test_recipient *t)
     set(r, "ExternalEmailAddress", t->external);
     set_list(r, "EmailAddresses", t->addresses);
     set_list(r, "Members", t->members);
+    set_list(r, "SendAs", t->send_as);
     if (t->disabled)
         assert_true(record_set(r, SPAN("Enabled"), value_bool(false)));
     if (t->password) {

@@ -59,12 +59,28 @@ static void give_verdict(struct dialogue *d, const struct gate_verdict *v, enum 
 
 /* ---- asks ---- */
 
+/* The gate as it is to be asked now. */
+static struct gate *gate_of(struct dialogue *d)
+{
+    gate_now(&d->gate, smtp_server_tls(d->server), d->e->session->now_ms);
+    return &d->gate;
+}
+
+/* True when the verdict is to be asked for again: whether the user may send as somebody is known now. */
+static bool find_out(struct dialogue *d, const struct gate_verdict *v)
+{
+    if (!v->ask_send_as.len)
+        return false;
+    gate_know(&d->gate, v->ask_send_as, d->facts->send_as(d->facts->context, &d->gate.user, v->ask_send_as));
+    return true;
+}
+
 static void ask_logon(struct dialogue *d)
 {
     struct explain_user *u = &d->e->user;
     d->facts->user(d->facts->context, d->e->session->user, d->e->arena, u);
     if (u->state == EXPLAIN_USER_FOUND) {
-        struct gate_verdict v = gate_log_on(&d->gate, &u->gate);
+        struct gate_verdict v = gate_log_on(gate_of(d), &u->gate);
         give_verdict(d, &v, EXPLAIN_CAUSE_LOGON);
     } else if (u->state == EXPLAIN_USER_UNAVAILABLE) {
         give(d, &(struct smtp_answer){.verdict = SMTP_ANSWER_UNAVAILABLE}, EXPLAIN_CAUSE_UNAVAILABLE);
@@ -76,7 +92,10 @@ static void ask_logon(struct dialogue *d)
 
 static void ask_mail(struct dialogue *d, const struct smtp_mail *mail)
 {
-    struct gate_verdict v = gate_mail(&d->gate, mail);
+    struct gate_verdict v;
+    do
+        v = gate_mail(gate_of(d), mail);
+    while (find_out(d, &v));
     uint64_t own = d->profile.max_message_size, organisation = v.answer.max_receive_size;
     d->max_size = v.answer.no_size_limit                             ? 0
                   : own == 0 || (organisation && organisation < own) ? organisation
@@ -87,7 +106,10 @@ static void ask_mail(struct dialogue *d, const struct smtp_mail *mail)
 static void ask_rcpt(struct dialogue *d, const struct smtp_recipient *rcpt)
 {
     struct span address = gate_recipient_address(d->gate.policy, &rcpt->address, &d->transaction);
-    struct gate_verdict v = gate_rcpt(&d->gate, address);
+    struct gate_verdict v;
+    do
+        v = gate_rcpt(gate_of(d), smtp_server_envelope(d->server)->mail.address.text, address);
+    while (find_out(d, &v));
     struct explain_recipient found = {0};
     give_verdict(d, &v, EXPLAIN_CAUSE_ADDRESS);
     if (!v.ask_directory)
@@ -122,9 +144,10 @@ static void ask_message_begin(struct dialogue *d)
     static const enum right rights[] = {RIGHT_ACCEPT_ANY_RECIPIENT,        RIGHT_ACCEPT_HEADERS_ROUTING,
                                         RIGHT_ACCEPT_HEADERS_ORGANIZATION, RIGHT_ACCEPT_HEADERS_FOREST,
                                         RIGHT_ACCEPT_AUTHENTICATION_FLAG,  RIGHT_BYPASS_ANTI_SPAM};
-    d->rights = gate_rights(&d->gate);
+    const struct smtp_envelope *envelope = smtp_server_envelope(d->server);
+    d->rights = gate_rights(gate_of(d), envelope);
     for (size_t i = 0; i < ARRAY_LEN(rights); i++) {
-        struct decision one = decide_right(d->gate.policy, d->gate.connector, &d->gate.token, rights[i]);
+        struct decision one = gate_message_right(&d->gate, rights[i]);
         note_decision(d, &one);
     }
     struct intake_options options = gate_intake_options(&d->gate, d->rights);
@@ -142,7 +165,10 @@ static void ask_message_end(struct dialogue *d)
     struct intake_result r;
     struct smtp_limit limit;
     intake_finish(&d->intake, &r);
-    struct gate_verdict v = gate_message(&d->gate, d->rights, &r);
+    struct gate_verdict v;
+    do
+        v = gate_message(gate_of(d), &r);
+    while (find_out(d, &v));
     if (gate_message_limit(&d->gate, r.problem, &limit))
         v.answer.reply.text = smtp_limit_text(&d->transaction, v.answer.reply.text, &limit);
     if (v.answer.verdict == SMTP_ANSWER_OK)

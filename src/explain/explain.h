@@ -28,7 +28,7 @@ struct explain_session {
     struct span recipient;
     struct span header_from; /* From in the header; empty: none */
     uint64_t size;           /* octets of the message that the client declares; 0: a small one, not declared */
-    int64_t now_ms;          /* for the greeting's date: milliseconds since 1970 */
+    int64_t now_ms;          /* for the greeting's date and entries that expire: milliseconds since 1970 */
 };
 
 /* ---- where the other facts come from ---- */
@@ -71,6 +71,8 @@ struct explain_facts {
     void (*certificate)(void *context, struct span fqdn, struct arena *arena, struct explain_certificate *ret);
     void (*user)(void *context, struct span name, struct arena *arena, struct explain_user *ret);
     void (*recipient)(void *context, struct span address, struct arena *arena, struct explain_recipient *ret);
+    /* Whether the user may send as the owner of an address: never GATE_SEND_AS_UNKNOWN. */
+    enum gate_send_as (*send_as)(void *context, const struct gate_user *user, struct span address);
 };
 
 /* ---- the explanation ---- */

@@ -16,9 +16,23 @@ static struct explain_limit *add(struct list *l, const char *name, const char *u
     return limit;
 }
 
-static bool has_right(const struct explanation *e, enum right right)
+/* What the session was when it ended. */
+static struct conditions conditions_of(const struct explanation *e)
 {
-    return decide_right(e->policy, e->connector, &e->last_token, right).verdict == VERDICT_ALLOW;
+    return (struct conditions){.tls = e->session->tls, .now_ms = e->session->now_ms, .sender = &e->session->sender};
+}
+
+static bool may_bypass(const struct explanation *e)
+{
+    struct conditions when = conditions_of(e);
+    return decide_right(e->policy, e->connector, &e->last_token, &when, RIGHT_BYPASS_MESSAGE_SIZE_LIMIT).verdict ==
+           VERDICT_ALLOW;
+}
+
+static bool may_relay(const struct explanation *e)
+{
+    struct conditions when = conditions_of(e);
+    return decide_may_at_all(e->policy, e->connector, &e->last_token, &when, RIGHT_ACCEPT_ANY_RECIPIENT);
 }
 
 /* How a size limit is obeyed. */
@@ -54,7 +68,7 @@ static void add_sizes(struct list *l, struct span connector)
     struct explanation *e = l->e;
     const struct transport_settings *s = policy_settings(e->policy);
     const struct explain_hop *last = &e->hops[e->hop_count - 1];
-    bool bypass = has_right(e, RIGHT_BYPASS_MESSAGE_SIZE_LIMIT), relays = has_right(e, RIGHT_ACCEPT_ANY_RECIPIENT);
+    bool bypass = may_bypass(e), relays = may_relay(e);
     add_size(l, "MaxMessageSize", connector, e->connector->max_message_size, bypass ? LIFTED : AT_ONCE);
     if (!relays && !bypass)
         add_size(l, "MaxReceiveSize", SPAN("the organisation, for who may not relay"), s->max_receive_size,

@@ -83,13 +83,20 @@ static void propose_removal(struct explanation *e, struct proposals *p)
 {
     const struct policy_ace *entry = e->blame->entry;
     struct span name = policy_text(e->policy, entry->name);
-    propose(
-        p, EXPLAIN_COMMANDS, entry->kind == PRINCIPAL_USER ? WEIGHT_USER : reach(e),
+    struct span by_guid = explain_text(
+        e,
+        "Get-ADPermission -Identity %.*s | where {$_.Guid -eq %.*s} | Remove-ADPermission "
+        "-Confirm:$false",
+        SPAN_ARG(explain_connector_argument(e)), SPAN_ARG(explain_quote(e, policy_text(e->policy, entry->id))));
+    struct span by_name =
         explain_text(e, "Remove-ADPermission -Identity %.*s -User %.*s -ExtendedRights %.*s -Deny -Confirm:$false",
                      SPAN_ARG(explain_connector_argument(e)), SPAN_ARG(explain_quote(e, name)),
-                     SPAN_ARG(right_info((enum right)entry->right)->name)),
-        explain_text(e, "%.*s is no longer denied it on \"%.*s\": whoever of them is granted it %s", SPAN_ARG(name),
-                     SPAN_ARG(policy_text(e->policy, e->connector->name)), meaning((enum right)entry->right)));
+                     SPAN_ARG(right_info((enum right)entry->right)->name));
+    propose(p, EXPLAIN_COMMANDS, entry->kind == PRINCIPAL_USER ? WEIGHT_USER : reach(e),
+            narrow_is_narrowed(entry) ? by_guid : by_name,
+            explain_text(e, "%.*s is no longer denied it on \"%.*s\": whoever of them is granted it %s",
+                         SPAN_ARG(name), SPAN_ARG(policy_text(e->policy, e->connector->name)),
+                         meaning((enum right)entry->right)));
 }
 
 static void advise_logon(struct explanation *e, struct proposals *p)
@@ -146,6 +153,12 @@ static void sender(struct explanation *e, struct proposals *p, enum right right)
     struct span address = header ? e->session->header_from : e->session->sender;
     if (is_user(e))
         propose(p, EXPLAIN_COMMANDS, WEIGHT_USER,
+                explain_text(e, "Add-ADPermission -Identity %.*s -User %.*s -ExtendedRights Send-As",
+                             SPAN_ARG(explain_quote(e, address)), SPAN_ARG(explain_quote(e, e->user.primary))),
+                explain_text(e, "%.*s could send as any address of the owner of %.*s", SPAN_ARG(e->user.primary),
+                             SPAN_ARG(address)));
+    if (is_user(e))
+        propose(p, EXPLAIN_COMMANDS, WEIGHT_USER,
                 explain_text(e, "Set-Mailbox %.*s -EmailAddresses @{Add=%.*s}",
                              SPAN_ARG(explain_quote(e, e->user.primary)), SPAN_ARG(explain_quote(e, address))),
                 explain_text(e, "mail to %.*s goes to %.*s as well", SPAN_ARG(address), SPAN_ARG(e->user.primary)));
@@ -160,6 +173,10 @@ void propose_right(struct explanation *e, struct proposals *ret)
         return;
     if (e->blame->entry && e->blame->entry->deny)
         propose_removal(e, ret);
+    if (e->blame->code == 530 && span_eq(span_of(e->blame->enhanced), SPAN("5.7.0")))
+        propose(ret, EXPLAIN_ADVICE, WEIGHT_CLIENT,
+                SPAN("Let the client start TLS: there is a permission for it there. Explain it with --tls."),
+                SPAN(""));
     switch ((int)e->blame->right) {
     case RIGHT_SUBMIT: submit(e, ret); break;
     case RIGHT_ACCEPT_ANY_RECIPIENT: relay(e, ret); break;

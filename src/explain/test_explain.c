@@ -59,6 +59,16 @@ static void recipient(void *context, struct span address, struct arena *arena UN
                                       .text = SPAN("away")};
 }
 
+/* Of those whose addresses they are not, alice may send as bob. */
+static enum gate_send_as send_as(void *context, const struct gate_user *who, struct span address)
+{
+    const struct world *w = context;
+    assert_true(span_eq(who->guid, alice.guid));
+    return w->directory_away                            ? GATE_SEND_AS_UNAVAILABLE
+           : span_ieq(address, SPAN("bob@example.com")) ? GATE_SEND_AS_YES
+                                                        : GATE_SEND_AS_NO;
+}
+
 /* ---- generated policies and sessions ---- */
 
 static const char *pick(uint64_t *seed, const char *const *from, size_t n)
@@ -122,15 +132,23 @@ static void add_permissions(struct test_policy *t, uint64_t *seed, const char *c
                                          "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender",
                                          "ms-Exch-Bypass-Message-Size-Limit",
                                          "ms-Exch-Accept-Headers-Routing"};
+    static const char *const narrowings[] = {"",
+                                             "",
+                                             "|Senders=[*@example.com,<>]",
+                                             "|Senders=[alice@example.com]",
+                                             "|Recipients=[*@far.test,alice@example.com]",
+                                             "|RequireTls=$true",
+                                             "|Expires=#1600000000000",
+                                             "|Expires=#1800000000000"};
     if (test_draw(seed, 2))
         test_add_group(t, connector, (enum permission_group)test_draw(seed, GROUP_COUNT));
     if (test_draw(seed, 3))
         test_add_group(t, connector, GROUP_ANONYMOUS_USERS);
     if (test_draw(seed, 3))
         test_add_group(t, connector, GROUP_EXCHANGE_USERS);
-    for (uint32_t i = test_draw(seed, 4); i > 0; i--)
-        test_addf(t, "ADPermission: Connector=%s|User=%s|ExtendedRight=%s|Deny=%s", connector, PICK(seed, users),
-                  PICK(seed, rights), test_draw(seed, 4) ? "$false" : "$true");
+    for (uint32_t i = test_draw(seed, 6); i > 0; i--)
+        test_addf(t, "ADPermission: Connector=%s|User=%s|ExtendedRight=%s|Deny=%s%s", connector, PICK(seed, users),
+                  PICK(seed, rights), test_draw(seed, 4) ? "$false" : "$true", PICK(seed, narrowings));
 }
 
 static void make_world(struct world *w, uint64_t *seed)
@@ -207,6 +225,21 @@ static void reply(struct server *s, struct smtp_answer a)
     s->answer_ready = true;
 }
 
+static struct gate *gate_of(struct server *s)
+{
+    gate_now(&s->gate, smtp_server_tls(s->smtp), s->session->now_ms);
+    return &s->gate;
+}
+
+/* As the receive role asks the directory process, and then the gate again. */
+static bool find_out(struct server *s, const struct gate_verdict *v)
+{
+    if (!v->ask_send_as.len)
+        return false;
+    gate_know(&s->gate, v->ask_send_as, send_as((void *)(uintptr_t)s->w, &alice, v->ask_send_as));
+    return true;
+}
+
 static void on_out(void *context UNUSED, struct span bytes UNUSED)
 {
 }
@@ -215,6 +248,7 @@ static void on_ask(void *context, const struct smtp_ask *ask)
 {
     struct server *s = context;
     struct intake_result result;
+    struct gate_verdict v;
     switch (ask->kind) {
     case SMTP_ASK_AUTH_START:
         if (s->w->directory_away)
@@ -222,19 +256,26 @@ static void on_ask(void *context, const struct smtp_ask *ask)
         else if (!span_eq(s->session->user, SPAN("alice")))
             reply(s, (struct smtp_answer){.verdict = SMTP_ANSWER_AUTH_FAILED});
         else
-            reply(s, gate_log_on(&s->gate, &alice).answer);
+            reply(s, gate_log_on(gate_of(s), &alice).answer);
         break;
-    case SMTP_ASK_MAIL: reply(s, gate_mail(&s->gate, ask->mail).answer); break;
+    case SMTP_ASK_MAIL:
+        do
+            v = gate_mail(gate_of(s), ask->mail);
+        while (find_out(s, &v));
+        reply(s, v.answer);
+        break;
     case SMTP_ASK_RCPT: {
         struct span address = gate_recipient_address(s->gate.policy, &ask->rcpt->address, &s->transaction);
-        struct gate_verdict v = gate_rcpt(&s->gate, address);
+        do
+            v = gate_rcpt(gate_of(s), smtp_server_envelope(s->smtp)->mail.address.text, address);
+        while (find_out(s, &v));
         if (v.ask_directory)
             v.answer = gate_resolved(s->w->directory_away ? ERR_UNAVAILABLE : ERR_NONE, is_alices(address));
         reply(s, v.answer);
         break;
     }
     case SMTP_ASK_MESSAGE_BEGIN: {
-        s->rights = gate_rights(&s->gate);
+        s->rights = gate_rights(gate_of(s), smtp_server_envelope(s->smtp));
         struct intake_options o = gate_intake_options(&s->gate, s->rights);
         o.message_id = SPAN("<explain@mailreeve.invalid>");
         intake_init(&s->intake, &o, &s->transaction, on_out, s);
@@ -244,7 +285,10 @@ static void on_ask(void *context, const struct smtp_ask *ask)
     }
     case SMTP_ASK_MESSAGE_END: {
         intake_finish(&s->intake, &result);
-        struct smtp_answer a = gate_message(&s->gate, s->rights, &result).answer;
+        do
+            v = gate_message(gate_of(s), &result);
+        while (find_out(s, &v));
+        struct smtp_answer a = v.answer;
         struct smtp_limit limit;
         if (gate_message_limit(&s->gate, result.problem, &limit))
             a.reply.text = smtp_limit_text(&s->transaction, a.reply.text, &limit);
@@ -396,12 +440,13 @@ static void check_decisions(const char *row, const struct world *w, const struct
     if (e->verdict != EXPLAIN_ALLOWED)
         return;
     struct session_facts facts = {.external_authoritative = c->auth & AUTH_EXTERNAL_AUTHORITATIVE};
+    static const struct span bob[] = {SPAN_INIT("bob@example.com")};
     struct owned_addresses owned = {0};
     if (session->auth) {
         facts.user = alice.guid;
         facts.groups = teams;
         facts.group_count = 1;
-        owned = (struct owned_addresses){.addresses = alices, .count = 2};
+        owned = (struct owned_addresses){.addresses = alices, .count = 2, .send_as = bob, .send_as_count = 1};
     }
     struct token t = token_build(&facts);
     struct span from = session->sender, to = session->recipient;
@@ -410,9 +455,13 @@ static void check_decisions(const char *row, const struct world *w, const struct
     snprintf(sender, sizeof sender, "%.*s%s", SPAN_ARG(from), complete ? "" : "@example.com");
     snprintf(recipient_text, sizeof recipient_text, "%.*s%s", SPAN_ARG(to),
              span_find(to, '@') != SIZE_MAX ? "" : "@example.com");
-    CHECK_INT(row, decide_mail(p, c, &t, span_of(sender), owned).verdict, VERDICT_ALLOW);
-    CHECK_INT(row, decide_rcpt(p, c, &t, span_of(recipient_text)).verdict, VERDICT_ALLOW);
-    CHECK_INT(row, session->auth && decide_submit_at_auth(p, c, &t).verdict != VERDICT_ALLOW, false);
+    struct span asked = span_of(sender);
+    struct conditions when = {.tls = session->tls, .now_ms = session->now_ms, .sender = &asked};
+    struct decision mail = decide_mail(p, c, &t, &when, asked, owned);
+    CHECK_INT(row, mail.verdict, VERDICT_ALLOW);
+    when.pending = mail.pending;
+    CHECK_INT(row, decide_rcpt(p, c, &t, &when, span_of(recipient_text), owned).verdict, VERDICT_ALLOW);
+    CHECK_INT(row, session->auth && decide_submit_at_auth(p, c, &t, &when).verdict != VERDICT_ALLOW, false);
     CHECK_INT(row, (c->flags & CONNECTOR_REQUIRE_TLS) && !session->tls, false);
 }
 
@@ -447,7 +496,8 @@ static void test_explain_is_the_server(void **state UNUSED)
             struct explanation *e;
             arena_init(&arena, 0);
             struct explain_session s = draw_session(&arena, &seed);
-            const struct explain_facts facts = {&w, SPAN("mail.example.com"), certificate, user, recipient};
+            const struct explain_facts facts = {&w,     SPAN("mail.example.com"), certificate, user, recipient,
+                                                send_as};
             snprintf(row, sizeof row, "round %d, session %d", (int)round, i);
             e = ARENA_NEW(&arena, struct explanation);
             CHECK(row, e && explain(w.policy.policy, &facts, &s, &arena, e));

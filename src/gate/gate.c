@@ -9,6 +9,8 @@
 #include "gate/internal.h"
 #include "policy/domain.h"
 
+#include <string.h>
+
 static struct token make_token(const struct gate *g, const struct gate_user *user)
 {
     struct session_facts facts = {.external_authoritative = g->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE,
@@ -21,8 +23,28 @@ static struct token make_token(const struct gate *g, const struct gate_user *use
 
 void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers)
 {
-    *g = (struct gate){.policy = p, .connector = c, .servers = servers};
+    *g = (struct gate){.policy = p, .connector = c, .servers = servers, .now_ms = INT64_MAX};
     g->token = make_token(g, &g->user);
+}
+
+void gate_now(struct gate *g, bool tls, int64_t now_ms)
+{
+    g->tls = tls;
+    g->now_ms = now_ms;
+}
+
+struct conditions gate_conditions(const struct gate *g, const struct span *sender)
+{
+    return (struct conditions){.tls = g->tls,
+                               .now_ms = g->now_ms,
+                               .sender = sender,
+                               .marks = g->tx.recipients ? g->tx.marks : NULL,
+                               .pending = g->tx.pending};
+}
+
+void gate_use(struct gate *g, const struct decision *d)
+{
+    marks_use_decision(g->connector, g->tx.marks, d, g->used, g->used_context);
 }
 
 struct gate_verdict gate_verdict(const struct decision *d)
@@ -38,7 +60,8 @@ struct gate_verdict gate_verdict(const struct decision *d)
 struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user)
 {
     struct token token = make_token(g, user);
-    struct decision d = decide_submit_at_auth(g->policy, g->connector, &token);
+    struct conditions when = gate_conditions(g, NULL);
+    struct decision d = decide_submit_at_auth(g->policy, g->connector, &token, &when);
     if (d.verdict == VERDICT_ALLOW) {
         g->user = *user;
         g->token = token;
@@ -46,9 +69,59 @@ struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user)
     return gate_verdict(&d);
 }
 
-struct owned_addresses gate_owned(const struct gate *g)
+/* ---- senders ---- */
+
+/* What the directory has said about an address in this transaction. */
+static enum gate_send_as find_known(const struct gate *g, struct span address)
 {
-    return (struct owned_addresses){.addresses = g->user.addresses, .count = g->user.address_count};
+    if (span_ieq(g->tx.sender, address))
+        return g->tx.sender_known;
+    for (size_t i = 0; i < g->tx.known_count; i++)
+        if (span_ieq(g->tx.known[i].address, address))
+            return g->tx.known[i].verdict;
+    return GATE_SEND_AS_UNKNOWN;
+}
+
+void gate_know(struct gate *g, struct span address, enum gate_send_as verdict)
+{
+    if (span_ieq(g->tx.sender, address)) {
+        g->tx.sender_known = verdict;
+    } else if (g->tx.known_count < GATE_AUTHORS_MAX) {
+        g->tx.known[g->tx.known_count].address = address;
+        g->tx.known[g->tx.known_count++].verdict = verdict;
+    }
+}
+
+struct owned_addresses gate_owned(const struct gate *g, const struct span *address)
+{
+    struct owned_addresses owned = {.addresses = g->user.addresses, .count = g->user.address_count};
+    enum gate_send_as known = find_known(g, *address);
+    owned.send_as = address;
+    owned.send_as_count = known == GATE_SEND_AS_YES;
+    owned.unavailable = known == GATE_SEND_AS_UNAVAILABLE;
+    return owned;
+}
+
+struct gate_verdict gate_sender_verdict(const struct gate *g, const struct decision *d, struct span address)
+{
+    struct gate_verdict v = gate_verdict(d);
+    bool not_owner = d->step_count && d->steps[d->step_count - 1].kind == STEP_NOT_OWNER;
+    bool room = g->tx.known_count < GATE_AUTHORS_MAX || span_ieq(g->tx.sender, address);
+    if (d->verdict == VERDICT_DENY && not_owner && room && find_known(g, address) == GATE_SEND_AS_UNKNOWN)
+        v.ask_send_as = address;
+    return v;
+}
+
+/* A new transaction, unless this is the same MAIL again, behind the directory's word about its sender. */
+static void begin_transaction(struct gate *g, struct span sender)
+{
+    if (!g->tx.asked)
+        g->tx.sender_known = GATE_SEND_AS_UNKNOWN;
+    g->tx.sender = sender;
+    g->tx.asked = g->tx.recipients = false;
+    g->tx.pending = 0;
+    g->tx.known_count = 0;
+    memset(g->tx.marks, 0, g->connector->acl.count);
 }
 
 /*
@@ -56,26 +129,35 @@ struct owned_addresses gate_owned(const struct gate *g)
  * the right to relay sends, is refused at once. The others may have recipients to whom it does not apply; the queue
  * decides for each.
  */
-static uint64_t max_receive_size(const struct gate *g)
+static uint64_t max_receive_size(const struct gate *g, const struct conditions *when)
 {
     uint64_t max = policy_settings(g->policy)->max_receive_size;
-    bool relays =
-        max != POLICY_UNLIMITED_WIDE &&
-        decide_right(g->policy, g->connector, &g->token, RIGHT_ACCEPT_ANY_RECIPIENT).verdict == VERDICT_ALLOW;
+    bool relays = max != POLICY_UNLIMITED_WIDE &&
+                  decide_may_at_all(g->policy, g->connector, &g->token, when, RIGHT_ACCEPT_ANY_RECIPIENT);
     return max == POLICY_UNLIMITED_WIDE || relays ? 0 : max;
 }
 
-struct gate_verdict gate_mail(const struct gate *g, const struct smtp_mail *mail)
+struct gate_verdict gate_mail(struct gate *g, const struct smtp_mail *mail)
 {
-    struct decision d = decide_mail(g->policy, g->connector, &g->token, mail->address.text, gate_owned(g));
-    struct gate_verdict v = gate_verdict(&d);
+    begin_transaction(g, mail->address.text);
+    struct span sender = g->tx.sender;
+    struct conditions when = gate_conditions(g, &sender);
+    struct decision d = decide_mail(g->policy, g->connector, &g->token, &when, sender, gate_owned(g, &sender));
+    struct gate_verdict v = gate_sender_verdict(g, &d, sender);
+    g->tx.asked = v.ask_send_as.len;
+    if (!g->tx.asked)
+        gate_use(g, &d);
     if (d.verdict == VERDICT_ALLOW) {
-        v.second = decide_right(g->policy, g->connector, &g->token, RIGHT_BYPASS_MESSAGE_SIZE_LIMIT);
+        g->tx.pending = d.pending;
+        v.second = decide_right(g->policy, g->connector, &g->token, &when, RIGHT_BYPASS_MESSAGE_SIZE_LIMIT);
         v.answer.no_size_limit = v.second.verdict == VERDICT_ALLOW;
-        v.answer.max_receive_size = max_receive_size(g);
+        gate_use(g, &v.second);
+        v.answer.max_receive_size = max_receive_size(g, &when);
     }
     return v;
 }
+
+/* ---- recipients ---- */
 
 /* The directory has the last word about it: it is in a domain of ours, and no postmaster's. */
 static bool is_known_by_directory(const struct policy *p, struct span address)
@@ -86,13 +168,18 @@ static bool is_known_by_directory(const struct policy *p, struct span address)
     return d && d->type == DOMAIN_AUTHORITATIVE && !postmaster;
 }
 
-struct gate_verdict gate_rcpt(const struct gate *g, struct span address)
+struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span address)
 {
-    struct decision d = decide_rcpt(g->policy, g->connector, &g->token, address);
-    struct gate_verdict v = gate_verdict(&d);
+    g->tx.sender = sender;
+    struct conditions when = gate_conditions(g, &sender);
+    struct decision d = decide_rcpt(g->policy, g->connector, &g->token, &when, address, gate_owned(g, &sender));
+    struct gate_verdict v = gate_sender_verdict(g, &d, sender);
+    if (!v.ask_send_as.len)
+        gate_use(g, &d);
     if (d.verdict == VERDICT_ALLOW && is_known_by_directory(g->policy, address)) {
-        v.second = decide_right(g->policy, g->connector, &g->token, RIGHT_ACCEPT_ANY_RECIPIENT);
+        v.second = decide_right_to(g->policy, g->connector, &g->token, &when, RIGHT_ACCEPT_ANY_RECIPIENT, address);
         v.ask_directory = v.second.verdict != VERDICT_ALLOW;
+        gate_use(g, &v.second);
     }
     return v;
 }

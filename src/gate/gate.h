@@ -9,6 +9,7 @@
 
 #include "mail/intake.h"
 #include "policy/decide.h"
+#include "policy/marks.h"
 #include "smtp/limit.h"
 #include "smtp/server/server.h"
 
@@ -21,6 +22,27 @@ struct gate_user {
     size_t group_count;
 };
 
+/* Whether a user may send as the owner of an address: what the directory says. */
+enum gate_send_as { GATE_SEND_AS_UNKNOWN, GATE_SEND_AS_NO, GATE_SEND_AS_YES, GATE_SEND_AS_UNAVAILABLE };
+
+/* Those whom a header names. */
+enum { GATE_AUTHORS_MAX = INTAKE_FROM_MAX + 1 };
+
+/* What the policy must know of a mail transaction, from MAIL to the end of the data. For gate*.c only. */
+struct gate_transaction {
+    struct span sender; /* of the envelope, a view that each ask renews */
+    enum gate_send_as sender_known;
+    bool asked;       /* MAIL waits for the directory's word about the sender */
+    unsigned pending; /* what MAIL's decision left open */
+    bool recipients;  /* the marks know all of them */
+    struct {
+        struct span address;
+        enum gate_send_as verdict;
+    } known[GATE_AUTHORS_MAX];
+    size_t known_count;
+    uint8_t marks[POLICY_ACL_MAX];
+};
+
 /* A session at its connector. */
 struct gate {
     const struct policy *policy;
@@ -28,6 +50,13 @@ struct gate {
     unsigned servers;      /* what a verified certificate proved: a set of PRINCIPAL_BIT of server kinds */
     struct gate_user user; /* who logged on; all empty: nobody */
     struct token token;    /* made of these */
+    /* gate_now sets these; until then nothing that expires applies any more. */
+    bool tls;
+    int64_t now_ms;
+    struct gate_transaction tx;
+    /* Called for each entry of the ACL that a transaction uses, once; NULL: nobody wants to know. The caller's. */
+    marks_used_fn *used;
+    void *used_context;
 };
 
 /* An ask's answer, and the decisions that it came from. */
@@ -39,6 +68,11 @@ struct gate_verdict {
      * Bypass-Message-Size-Limit. RCPT: Accept-Any-Recipient, which spares its holder the question to the directory.
      */
     struct decision second;
+    /*
+     * Not empty: refused unless the directory says that the user may send as this address's owner. The caller asks
+     * it, says the answer to gate_know, and asks the gate the same once more.
+     */
+    struct span ask_send_as;
     bool ask_directory; /* RCPT: allowed if the directory knows the address: gate_resolved has the answer then */
 };
 
@@ -47,6 +81,9 @@ struct gate_verdict {
  * all that was said before is forgotten (RFC 3207 4.2). servers: as in struct gate.
  */
 void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers);
+
+/* What narrowed entries are measured against, before every ask: TLS is active, and the time since 1970. */
+void gate_now(struct gate *g, bool tls, int64_t now_ms);
 
 /* ---- gate_profile.c: what the connector offers ---- */
 
@@ -75,9 +112,12 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
  * the gate is as before.
  */
 struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user);
-struct gate_verdict gate_mail(const struct gate *g, const struct smtp_mail *mail);
-/* address: as gate_recipient_address gives it. */
-struct gate_verdict gate_rcpt(const struct gate *g, struct span address);
+/* Begins a transaction. */
+struct gate_verdict gate_mail(struct gate *g, const struct smtp_mail *mail);
+/* sender: the envelope's; address: as gate_recipient_address gives it. */
+struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span address);
+/* The directory's answer about ask_send_as, for the transaction. address: that very span. */
+void gate_know(struct gate *g, struct span address, enum gate_send_as verdict);
 /* The answer where gate_rcpt said ask_directory. outcome: of the question; found: it is somebody's address. */
 struct smtp_answer gate_resolved(enum err_code outcome, bool found);
 /*
@@ -88,9 +128,21 @@ struct span gate_recipient_address(const struct policy *p, const struct mail_add
 
 /* ---- gate_content.c: the content of a message ---- */
 
-/* All rights of the session, as a set of RIGHT_BIT. For the two functions below, so that they are asked for once.
+/*
+ * All rights of the session for this message, whose envelope is complete and stays until its end, as a set of
+ * RIGHT_BIT. For the functions below, so that they are asked for once.
  */
-unsigned gate_rights(const struct gate *g);
+unsigned gate_rights(struct gate *g, const struct smtp_envelope *e);
+/* One of them, with its reasons: behind gate_rights. */
+struct decision gate_message_right(const struct gate *g, enum right right);
+/* The rights that the session has now, whatever it may send: those that no narrowed entry depends on. */
+unsigned gate_session_rights(const struct gate *g);
+/*
+ * Steps through the entries that count their messages (MessageRate) and were used in this transaction, each once:
+ * at the beginning of the data and again at its end. The caller counts one message for each, over all processes,
+ * and refuses where there were too many. *at begins with 0. NULL: no further.
+ */
+const struct policy_ace *gate_next_rated(struct gate *g, uint32_t *at);
 /*
  * What is submitted is completed (RFC 6409, 8): what users send, and what comes from printers and web applications,
  * which do not log on but may send to anybody. Externally secured servers relay.
@@ -108,10 +160,10 @@ enum gate_auth_as gate_auth_as(const struct gate *g, unsigned rights, const stru
 /* Appends the stamp's fields; host: this server's name. */
 void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host);
 /*
- * At the end of the data: the intake's problem, and whether the session may send as those whom From and Sender
- * name. OK leaves the message to be stored. The decision is that about the author who was refused, else about the
- * last one.
+ * At the end of the data, behind gate_rights: the intake's problem, and whether the session may send as those whom
+ * From and Sender name. OK leaves the message to be stored. The decision is that about the author who was refused,
+ * else about the last one.
  */
-struct gate_verdict gate_message(const struct gate *g, unsigned rights, const struct intake_result *r);
+struct gate_verdict gate_message(struct gate *g, const struct intake_result *r);
 /* The connector's limit behind a problem; false: none is. */
 bool gate_message_limit(const struct gate *g, enum intake_problem p, struct smtp_limit *ret);

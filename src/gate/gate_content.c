@@ -2,10 +2,70 @@
 #include "gate/gate.h"
 
 #include "gate/internal.h"
+#include "policy/domain.h"
 
-unsigned gate_rights(const struct gate *g)
+#include <stdio.h>
+
+/* A recipient as it was asked about at RCPT. */
+static void mark_recipient(struct gate *g, const struct mail_address *address)
 {
-    return decide_rights(g->policy, g->connector, &g->token);
+    char room[ADDRESS_LONG_MAX + ADDRESS_DOMAIN_MAX + 2];
+    const struct accepted_domain *own = policy_default_domain(g->policy);
+    struct span text = address->text;
+    if (!address->domain.len && own) {
+        int n =
+            snprintf(room, sizeof room, "%.*s@%.*s", SPAN_ARG(text), SPAN_ARG(policy_text(g->policy, own->domain)));
+        text = span_make(room, n > 0 && (size_t)n < sizeof room ? (size_t)n : 0);
+    }
+    marks_add_recipient(g->policy, g->connector, g->tx.marks, text);
+}
+
+static bool depends_on_recipients(const struct gate *g)
+{
+    const struct policy_ace *acl = policy_acl(g->policy, g->connector->acl);
+    for (uint32_t i = 0; i < g->connector->acl.count; i++)
+        if (acl[i].recipients.count)
+            return true;
+    return false;
+}
+
+/* Of all rights that are looked up only those to header fields decide something now. */
+static void use_header_right(void *context, uint32_t index, const struct policy_ace *entry)
+{
+    static const unsigned header_rights = RIGHT_BIT(RIGHT_ACCEPT_HEADERS_ROUTING) |
+                                          RIGHT_BIT(RIGHT_ACCEPT_HEADERS_ORGANIZATION) |
+                                          RIGHT_BIT(RIGHT_ACCEPT_HEADERS_FOREST);
+    struct gate *g = context;
+    if (header_rights & RIGHT_BIT(entry->right))
+        marks_use(g->connector, g->tx.marks, index, entry, g->used, g->used_context);
+}
+
+unsigned gate_rights(struct gate *g, const struct smtp_envelope *e)
+{
+    struct span sender = g->tx.sender = e->mail.address.text;
+    bool depends = depends_on_recipients(g);
+    for (const struct smtp_recipient *r = e->recipients; depends && r; r = r->next)
+        mark_recipient(g, &r->address);
+    g->tx.recipients = true;
+    struct conditions when = gate_conditions(g, &sender);
+    return decide_rights(g->policy, g->connector, &g->token, &when, use_header_right, g);
+}
+
+struct decision gate_message_right(const struct gate *g, enum right right)
+{
+    struct conditions when = gate_conditions(g, &g->tx.sender);
+    return decide_right(g->policy, g->connector, &g->token, &when, right);
+}
+
+unsigned gate_session_rights(const struct gate *g)
+{
+    struct conditions when = {.tls = g->tls, .now_ms = g->now_ms};
+    return decide_rights(g->policy, g->connector, &g->token, &when, NULL, NULL);
+}
+
+const struct policy_ace *gate_next_rated(struct gate *g, uint32_t *at)
+{
+    return marks_next_rated(g->policy, g->connector, g->tx.marks, at);
 }
 
 bool gate_is_submission(const struct gate *g, unsigned rights)
@@ -98,21 +158,40 @@ static struct gate_verdict refuse(struct smtp_reply reply)
     return (struct gate_verdict){.answer = {.verdict = SMTP_ANSWER_REFUSE, .reply = reply}};
 }
 
-struct gate_verdict gate_message(const struct gate *g, unsigned rights, const struct intake_result *r)
+/*
+ * Whether the authors do not matter, since the session may send as anybody. A right that is narrowed to certain
+ * senders is none to anybody, whoever stands in the envelope.
+ */
+static bool may_be_anybody(const struct gate *g)
+{
+    struct conditions when = gate_conditions(g, NULL);
+    static const enum right both[] = {RIGHT_ACCEPT_ANY_SENDER, RIGHT_ACCEPT_AUTHORITATIVE_DOMAIN_SENDER};
+    for (size_t i = 0; i < ARRAY_LEN(both); i++)
+        if (decide_right(g->policy, g->connector, &g->token, &when, both[i]).verdict != VERDICT_ALLOW)
+            return false;
+    return true;
+}
+
+struct gate_verdict gate_message(struct gate *g, const struct intake_result *r)
 {
     struct gate_verdict v = {.answer = {.verdict = SMTP_ANSWER_OK}};
-    bool anyone = (rights & RIGHT_BIT(RIGHT_ACCEPT_ANY_SENDER)) &&
-                  (rights & RIGHT_BIT(RIGHT_ACCEPT_AUTHORITATIVE_DOMAIN_SENDER));
+    struct conditions when = gate_conditions(g, &g->tx.sender);
     if (r->problem)
         return refuse(problem_reply(r->problem));
-    if (!anyone && !r->authors_complete) /* a header that cannot be read to the end may hide an author */
-        return refuse(SMTP_REPLY(550, "5.7.1", "Client does not have permissions to send as this sender"));
+    if (!r->authors_complete && !may_be_anybody(g)) /* a header that cannot be read to the end may hide an author */
+        return refuse(
+            token_is_anonymous(&g->token)
+                ? SMTP_REPLY(550, "5.7.1", "Anonymous client does not have permissions to send as this sender")
+                : SMTP_REPLY(550, "5.7.1", "Client does not have permissions to send as this sender"));
     for (size_t i = 0; v.answer.verdict == SMTP_ANSWER_OK && i <= r->from_count; i++) {
         struct span author = i < r->from_count ? r->from[i] : r->sender;
         if (!author.len)
             continue;
-        struct decision d = decide_header_sender(g->policy, g->connector, &g->token, author, gate_owned(g));
-        v = gate_verdict(&d);
+        struct decision d =
+            decide_header_sender(g->policy, g->connector, &g->token, &when, author, gate_owned(g, &author));
+        v = gate_sender_verdict(g, &d, author);
+        if (!v.ask_send_as.len)
+            gate_use(g, &d);
     }
     return v;
 }

@@ -1,9 +1,11 @@
 /*
  * Any bytes as mailbox and as path, under any flags (the first byte): what is accepted is clean, within its limits,
- * and its canonical form parses to itself; what follows a path does not change how it is read.
+ * and its canonical form parses to itself; what follows a path does not change how it is read. The same as a
+ * pattern of addresses.
  */
 #include "base/utf8.h"
 #include "mail/address.h"
+#include "mail/address_pattern.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +24,19 @@ static void check_accepted(const struct mail_address *a, unsigned flags, struct 
     ASSERT(address_parse(a->text, flags, arena, &again) == ADDRESS_OK);
     ASSERT(span_eq(again.text, a->text) && span_eq(again.local, a->local) && address_eq(again.text, a->text));
     ASSERT(again.quoted == a->quoted && again.literal == a->literal);
+}
+
+/* A pattern prints to itself; an exact one covers the address that it names. */
+static void check_pattern(struct span s, struct arena *arena)
+{
+    struct address_pattern p, again;
+    if (!address_pattern_parse(s, arena, &p))
+        return;
+    ASSERT(address_pattern_parse(p.text, arena, &again));
+    ASSERT(span_eq(again.text, p.text) && again.kind == p.kind && address_pattern_compare(&again, &p) == 0);
+    ASSERT(p.kind != PATTERN_ADDRESS || address_pattern_matches(&p, p.text));
+    ASSERT(p.kind == PATTERN_NULL || p.domain.len);
+    ASSERT((p.kind == PATTERN_NULL) == address_pattern_matches(&p, SPAN("")));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -46,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ASSERT(span_eq(a.text, b.text));
     }
     ASSERT(address_defect_text(d) != NULL);
+    check_pattern(s, &arena);
     arena_clear(&arena);
     return 0;
 }

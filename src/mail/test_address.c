@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "mail/address.h"
+#include "mail/address_pattern.h"
 
 #include <string.h>
 
@@ -253,12 +254,70 @@ static void texts(void **state)
         assert_non_null(address_defect_text((enum address_defect)d));
 }
 
+static void patterns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *canonical; /* NULL: refused */
+        const char *covers[4], *not [6];
+    } rows[] = {
+        {"a@example.com",
+         "a@example.com",
+         {"a@example.com", "A@EXAMPLE.com"},
+         {"b@example.com", "a@x.example.com", ""}},
+        {"\"a\"@Example.COM", "a@example.com", {"a@example.com"}, {"ab@example.com"}},
+        {"\"a b\"@example.com", "\"a b\"@example.com", {"\"A b\"@example.com"}, {"a@example.com"}},
+        {"*@Example.com",
+         "*@example.com",
+         {"a@example.com", "\"x@y\"@EXAMPLE.COM", "*@example.com"},
+         {"a@b.example.com", "a@xexample.com", "a@example.co", "example.com", "", "postmaster"}},
+        {"*@*.example.com",
+         "*@*.example.com",
+         {"a@b.example.com", "a@c.b.EXAMPLE.com"},
+         {"a@example.com", "a@xexample.com", "a@.example.com.x", "", "b.example.com.x@far.test"}},
+        {"*@[192.0.2.1]", "*@[192.0.2.1]", {"a@[192.0.2.1]"}, {"a@[192.0.2.11]"}},
+        {"a@[IPv6:2001:DB8::1]", "a@[IPv6:2001:db8::1]", {"a@[ipv6:2001:db8::1]"}, {"a@[IPv6:2001:db8::2]"}},
+        {"<>", "<>", {""}, {"a@example.com", "<>"}},
+        {"", NULL, {0}, {0}},
+        {"*", NULL, {0}, {0}},
+        {"*@*", NULL, {0}, {0}},
+        {"*@", NULL, {0}, {0}},
+        {"*@*.", NULL, {0}, {0}},
+        {"*@*.[192.0.2.1]", NULL, {0}, {0}},
+        {"*@*.*.example.com", NULL, {0}, {0}},
+        {"*@exa*.com", NULL, {0}, {0}},
+        {"a*@example.com", NULL, {0}, {0}},
+        {"\"*\"@example.com", NULL, {0}, {0}},
+        {"**@example.com", NULL, {0}, {0}},
+        {"example.com", NULL, {0}, {0}},
+        {"@example.com", NULL, {0}, {0}},
+        {"a@example.com ", NULL, {0}, {0}},
+        {"*@example.com.", NULL, {0}, {0}},
+        {"< >", NULL, {0}, {0}},
+        {"a@b@c", NULL, {0}, {0}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct arena arena;
+        struct address_pattern p;
+        arena_init(&arena, 0);
+        CHECK_INT(rows[i].text, address_pattern_parse(span_of(rows[i].text), &arena, &p),
+                  rows[i].canonical != NULL);
+        if (rows[i].canonical)
+            CHECK_SPAN(rows[i].text, p.text, span_of(rows[i].canonical));
+        for (size_t k = 0; k < ARRAY_LEN(rows[i].covers) && rows[i].covers[k]; k++)
+            CHECK(rows[i].text, address_pattern_matches(&p, span_of(rows[i].covers[k])));
+        for (size_t k = 0; k < ARRAY_LEN(rows[i].not ) && rows[i].not [k]; k++)
+            CHECK(rows[i].text, !address_pattern_matches(&p, span_of(rows[i].not [k])));
+        arena_clear(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mailboxes), cmocka_unit_test(paths),     cmocka_unit_test(longest),
         cmocka_unit_test(xlong),     cmocka_unit_test(no_memory), cmocka_unit_test(comparison),
-        cmocka_unit_test(texts),
+        cmocka_unit_test(texts),     cmocka_unit_test(patterns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

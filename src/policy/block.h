@@ -16,6 +16,7 @@ enum section {
     SECTION_PROXIES,     /* struct ip_range: who may send a PROXY header */
     SECTION_RANGE_ORDER, /* struct index_entry: every range, in the order of block_order_ranges */
     SECTION_ACL,
+    SECTION_PATTERNS, /* of the entries' lists, which may share them */
     SECTION_DOMAINS,
     SECTION_SEND,
     SECTION_SPACES,
@@ -28,7 +29,7 @@ enum section {
 
 #define BLOCK_MAGIC "MRPOLICY" /* without its NUL */
 
-enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 4 };
+enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 5 };
 
 struct block_section {
     uint32_t offset, count; /* offset from the block's start, a multiple of BLOCK_ALIGN */
@@ -66,9 +67,10 @@ const char *block_check(const struct policy *p);
 
 /*
  * The orders that a sound block is in, as comparisons (for qsort_r) of two records of the section. The orders of
- * both indexes and of the domains are total: no two records are equal.
+ * both indexes, of the domains and of the patterns are total: no two records are equal.
  */
 int block_order_ranges(const void *a, const void *b, void *policy);
 int block_order_spaces(const void *a, const void *b, void *policy);
 int block_order_aces(const void *a, const void *b, void *policy);
+int block_order_patterns(const void *a, const void *b, void *policy);
 int block_order_domains(const void *a, const void *b, void *policy);

@@ -35,11 +35,25 @@ static bool range_ok(const struct ip_range *r)
     return ip_is_v4(r->first) == ip_is_v4(r->last) && ip_cmp(r->first, r->last) <= 0;
 }
 
+static bool pattern_list_ok(const struct policy *p, struct policy_list l)
+{
+    size_t n = block_count(p, SECTION_PATTERNS);
+    return l.count <= POLICY_PATTERNS_MAX && l.first <= n && l.count <= n - l.first;
+}
+
 static bool ace_ok(const struct policy *p, const struct policy_ace *e)
 {
-    const struct policy_text texts[] = {e->principal, e->guid, e->name, e->origin};
+    const struct policy_text texts[] = {e->id, e->principal, e->guid, e->name, e->origin};
     return texts_ok(p, texts, ARRAY_LEN(texts)) && e->kind < PRINCIPAL_KINDS && e->right < RIGHT_COUNT &&
-           e->deny <= 1 && e->reserved == 0 && (e->kind >= PRINCIPAL_WELL_KNOWN) == (e->guid.len != 0);
+           e->deny <= 1 && e->require_tls <= 1 && e->rate > 0 && (!e->deny || e->rate == POLICY_UNLIMITED) &&
+           e->reserved == 0 && (e->kind >= PRINCIPAL_WELL_KNOWN) == (e->guid.len != 0) &&
+           pattern_list_ok(p, e->senders) && pattern_list_ok(p, e->recipients);
+}
+
+static bool pattern_ok(const struct policy *p, const struct policy_pattern *t)
+{
+    return text_ok(p, t->domain) && text_ok(p, t->local) && t->kind < PATTERN_KINDS && t->reserved == 0 &&
+           (t->kind == PATTERN_NULL) == (t->domain.len == 0) && (t->kind == PATTERN_ADDRESS) == (t->local.len != 0);
 }
 
 static bool domain_ok(const struct policy *p, const struct accepted_domain *d)
@@ -90,6 +104,7 @@ static bool record_ok(const struct policy *p, enum section s, const void *r)
     case SECTION_PROXIES: return range_ok(r);
     case SECTION_RANGE_ORDER: return index_entry_ok(p, r, SECTION_RANGES);
     case SECTION_ACL: return ace_ok(p, r);
+    case SECTION_PATTERNS: return pattern_ok(p, r);
     case SECTION_DOMAINS: return domain_ok(p, r);
     case SECTION_SEND: return send_ok(p, r);
     case SECTION_SPACES: return space_ok(p, r);
@@ -193,10 +208,24 @@ int block_order_aces(const void *a, const void *b, void *policy)
     if (c == 0)
         c = order(y->deny, x->deny);
     if (c == 0)
+        c = order(y->rate, x->rate);
+    if (c == 0)
         c = order(x->kind, y->kind);
     if (c == 0)
         c = order_text(p, x->guid, y->guid);
-    return c ? c : order_text(p, x->origin, y->origin);
+    if (c == 0)
+        c = order_text(p, x->origin, y->origin);
+    return c ? c : order_text(p, x->id, y->id);
+}
+
+int block_order_patterns(const void *a, const void *b, void *policy)
+{
+    const struct policy *p = policy;
+    const struct policy_pattern *x = a, *y = b;
+    int c = order(x->kind, y->kind);
+    if (c == 0)
+        c = order_text(p, x->domain, y->domain);
+    return c ? c : order_text(p, x->local, y->local);
 }
 
 int block_order_domains(const void *a, const void *b, void *policy)
@@ -220,18 +249,36 @@ static bool sorted(const struct policy *p, enum section s, size_t first, size_t 
     return true;
 }
 
+/* The patterns of an ACL's entries; send connectors have none, nor anything else that narrows. */
+static bool narrowings_ok(const struct policy *p, struct policy_list l, bool receive)
+{
+    for (uint32_t i = 0; i < l.count; i++) {
+        const struct policy_ace *e = &policy_acl(p, l)[i];
+        bool narrowed = e->senders.count || e->recipients.count || e->require_tls || e->rate != POLICY_UNLIMITED ||
+                        e->expires_ms != POLICY_NEVER;
+        if (narrowed && !receive)
+            return false;
+        if (!sorted(p, SECTION_PATTERNS, e->senders.first, e->senders.count, block_order_patterns, false) ||
+            !sorted(p, SECTION_PATTERNS, e->recipients.first, e->recipients.count, block_order_patterns, false))
+            return false;
+    }
+    return true;
+}
+
+static bool acl_ok(const struct policy *p, struct policy_list l, bool receive)
+{
+    return l.count <= POLICY_ACL_MAX && sorted(p, SECTION_ACL, l.first, l.count, block_order_aces, true) &&
+           narrowings_ok(p, l, receive);
+}
+
 static bool orders_ok(const struct policy *p)
 {
-    for (size_t i = 0; i < policy_receive_connector_count(p); i++) {
-        struct policy_list l = policy_receive_connector(p, i)->acl;
-        if (!sorted(p, SECTION_ACL, l.first, l.count, block_order_aces, true))
+    for (size_t i = 0; i < policy_receive_connector_count(p); i++)
+        if (!acl_ok(p, policy_receive_connector(p, i)->acl, true))
             return false;
-    }
-    for (size_t i = 0; i < policy_send_connector_count(p); i++) {
-        struct policy_list l = policy_send_connector(p, i)->acl;
-        if (!sorted(p, SECTION_ACL, l.first, l.count, block_order_aces, true))
+    for (size_t i = 0; i < policy_send_connector_count(p); i++)
+        if (!acl_ok(p, policy_send_connector(p, i)->acl, false))
             return false;
-    }
     return sorted(p, SECTION_RANGE_ORDER, 0, block_count(p, SECTION_RANGE_ORDER), block_order_ranges, false) &&
            sorted(p, SECTION_SPACE_ORDER, 0, block_count(p, SECTION_SPACE_ORDER), block_order_spaces, false) &&
            sorted(p, SECTION_DOMAINS, 0, block_count(p, SECTION_DOMAINS), block_order_domains, false);

@@ -71,5 +71,5 @@ void compile_send_connector(struct compiler *c, const struct record *r);
 void compile_domain(struct compiler *c, const struct record *r);
 /* Either may be NULL. */
 void compile_settings(struct compiler *c, const struct record *server, const struct record *config);
-/* The ACL of the connector with this GUID. */
-struct policy_list compile_acl(struct compiler *c, struct span guid);
+/* The ACL of the connector with this GUID; only a receive connector's entries may be narrowed. */
+struct policy_list compile_acl(struct compiler *c, struct span guid, bool receive);

@@ -1,4 +1,4 @@
-/* compile_receive.c: receive connectors, and the ACLs of connectors of both kinds. */
+/* compile_receive.c: receive connectors. */
 #include "policy/compile_internal.h"
 
 struct word {
@@ -82,48 +82,6 @@ static struct policy_list proxies_of(struct compiler *c, const struct record *r)
     return (struct policy_list){first, n};
 }
 
-static void add_permission(struct compiler *c, const struct record *r)
-{
-    struct span user = compile_string(c, r, "User"), name = compile_string(c, r, "UserName"), guid = SPAN("");
-    struct span origin = compile_string(c, r, "Origin");
-    enum principal kind = principal_parse(user, &guid);
-    enum right right = right_from_name(compile_string(c, r, "ExtendedRight"));
-    if (kind == PRINCIPAL_KINDS)
-        compile_bad(c, r, "User", "a known principal");
-    if (right == RIGHT_COUNT)
-        compile_bad(c, r, "ExtendedRight", "a known right");
-    if (c->code)
-        return;
-    struct span principal = kind < PRINCIPAL_WELL_KNOWN ? principal_name(kind) : user;
-    static const struct compile_flag deny[] = {{"Deny", 1, false}};
-    struct policy_ace e = {
-        .principal = compile_text(c, principal),
-        .guid = compile_text(c, guid),
-        .name = compile_text(c, kind < PRINCIPAL_WELL_KNOWN || name.len == 0 ? principal : name),
-        .origin = compile_text(c, origin.len ? origin : SPAN("Explicit")),
-        .kind = kind,
-        .right = right,
-        .deny = compile_flags(c, r, deny, ARRAY_LEN(deny)),
-    };
-    compile_add(c, SECTION_ACL, &e);
-}
-
-struct policy_list compile_acl(struct compiler *c, struct span guid)
-{
-    uint32_t first = compile_count(c, SECTION_ACL);
-    size_t low = 0, high = c->permission_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (span_icmp(c->permissions[middle].connector, guid) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < c->permission_count && span_ieq(c->permissions[low].connector, guid); low++)
-        add_permission(c, c->permissions[low].record);
-    return (struct policy_list){first, compile_count(c, SECTION_ACL) - first};
-}
-
 static const struct compile_flag connector_flags[] = {
     {"Enabled", CONNECTOR_ENABLED, true},
     {"PipeliningEnabled", CONNECTOR_PIPELINING, true},
@@ -182,7 +140,7 @@ void compile_receive_connector(struct compiler *c, const struct record *r)
         .bindings = bindings_of(c, r),
         .ranges = ranges_of(c, r),
         .proxies = proxies_of(c, r),
-        .acl = compile_acl(c, record_string(r, SPAN("Guid"))),
+        .acl = compile_acl(c, record_string(r, SPAN("Guid")), true),
         .flags = compile_flags(c, r, connector_flags, ARRAY_LEN(connector_flags)),
         .auth = words_of(c, r, "AuthMechanism", mechanisms, ARRAY_LEN(mechanisms), "a list of known mechanisms"),
         .size_mode = compile_enum(c, r, "SizeEnabled", size_modes, ARRAY_LEN(size_modes), SIZE_ENABLED),

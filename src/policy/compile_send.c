@@ -96,7 +96,7 @@ void compile_send_connector(struct compiler *c, const struct record *r)
         .password = password_of(c, r),
         .spaces = spaces_of(c, r),
         .hosts = hosts_of(c, r),
-        .acl = compile_acl(c, record_string(r, SPAN("Guid"))),
+        .acl = compile_acl(c, record_string(r, SPAN("Guid")), false),
         .flags = compile_flags(c, r, send_flags, ARRAY_LEN(send_flags)) | smart_host_auth_of(c, r),
     };
     compile_numbers(c, r, send_numbers, ARRAY_LEN(send_numbers), &k);

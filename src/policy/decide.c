@@ -2,19 +2,42 @@
  * decide.c: from a question to a decision.
  *
  * Invariants: every way to "allow" is a step that says why (nothing is allowed by absence); the verdict found here
- * is the one that decision_replay finds from the steps.
+ * is the one that decision_replay finds from the steps. An entry whose narrowing may still turn out to be unmet
+ * decides only where `lenient` says that it is asked about again.
  */
 #include "policy/decide.h"
 
 #include "policy/domain.h"
 
-static struct decision begin(enum question q, struct policy_text connector, const struct token *t)
+/* One question for rights, and what it learns on the way. */
+struct asking {
+    const struct policy *p;
+    struct policy_list acl;
+    const struct token *t;
+    const struct conditions *when;
+    const struct span *sender, *recipient; /* asked about, or NULL */
+    unsigned lenient;                      /* set of UNMET_*_OPEN that count as met */
+    bool open;                             /* what the last right's answer was does depend on them */
+    /* Of the entries that would have allowed: the only thing that was missing. */
+    bool wants_tls, wants_sender;
+    struct decision d;
+};
+
+static const struct conditions unconditional;
+
+static struct asking begin(enum question q, const struct policy *p, const struct receive_connector *c,
+                           const struct token *t, const struct conditions *when)
 {
-    return (struct decision){.question = q,
-                             .verdict = VERDICT_DENY,
-                             .right = RIGHT_COUNT,
-                             .connector = connector,
-                             .anonymous = token_is_anonymous(t)};
+    return (struct asking){.p = p,
+                           .acl = c->acl,
+                           .t = t,
+                           .when = when,
+                           .sender = when->sender,
+                           .d = {.question = q,
+                                 .verdict = VERDICT_DENY,
+                                 .right = RIGHT_COUNT,
+                                 .connector = c->name,
+                                 .anonymous = token_is_anonymous(t)}};
 }
 
 static struct decision_step *add_step(struct decision *d, enum step_kind kind)
@@ -25,7 +48,7 @@ static struct decision_step *add_step(struct decision *d, enum step_kind kind)
     return s;
 }
 
-static bool applies(const struct policy *p, const struct token *t, const struct policy_ace *e)
+static bool is_for(const struct policy *p, const struct token *t, const struct policy_ace *e)
 {
     return token_has(t, (enum principal)e->kind, policy_text(p, e->guid));
 }
@@ -44,30 +67,97 @@ static uint32_t first_for(const struct policy_ace *acl, uint32_t count, enum rig
     return low;
 }
 
-/* Asks for one right; true when it is granted. Denying entries stand first, so the first that applies decides. */
-static bool ask_right(const struct policy *p, struct policy_list list, const struct token *t, enum right right,
-                      struct decision *d)
+/* How an entry counts, from what is unmet of it. */
+enum force { FORCE_NONE, FORCE_UNSURE, FORCE_FULL };
+
+static enum force force_of(const struct policy_ace *e, unsigned unmet, unsigned lenient)
 {
-    const struct policy_ace *acl = policy_acl(p, list);
-    uint32_t i = first_for(acl, list.count, right);
-    while (i < list.count && acl[i].right == right && !applies(p, t, &acl[i]))
-        i++;
-    bool found = i < list.count && acl[i].right == right;
-    struct decision_step *s = add_step(d, !found        ? STEP_RIGHT_MISSING
-                                          : acl[i].deny ? STEP_RIGHT_DENIED
-                                                        : STEP_RIGHT_ALLOWED);
-    s->right = d->right = right;
-    s->entry = d->entry = found ? &acl[i] : NULL;
+    unsigned open = unmet & ~(unsigned)UNMET_ALL;
+    if (unmet & UNMET_ALL)
+        return FORCE_NONE;
+    if (!open)
+        return FORCE_FULL;
+    if (!(open & ~lenient)) /* asked again: an allowance counts for now, a denial not yet */
+        return e->deny ? FORCE_NONE : FORCE_UNSURE;
+    return e->deny ? FORCE_FULL : FORCE_NONE;
+}
+
+static void note_unmet(struct asking *q, uint32_t i, unsigned unmet, size_t *steps, uint32_t *more)
+{
+    const struct policy_ace *e = &policy_acl(q->p, q->acl)[i];
+    q->open = q->open || !(unmet & UNMET_ALL);
+    q->wants_tls = q->wants_tls || (!e->deny && (unmet & ~q->lenient) == UNMET_TLS);
+    q->wants_sender = q->wants_sender || (!e->deny && (unmet & ~q->lenient) == UNMET_SENDER);
+    if (*steps == DECISION_UNMET_MAX) {
+        ++*more;
+        return;
+    }
+    ++*steps;
+    struct decision_step *s = add_step(&q->d, STEP_ENTRY_UNMET);
+    s->right = (enum right)e->right;
+    s->entry = e;
+    s->index = i;
+    s->unmet = unmet;
+}
+
+/*
+ * Asks for one right; true when it is granted. Denying entries stand first, so the first that applies decides; but
+ * one that applies for certain before one that may turn out not to.
+ */
+static bool ask_right(struct asking *q, enum right right)
+{
+    const struct policy_ace *acl = policy_acl(q->p, q->acl);
+    uint32_t unsure = q->acl.count, i = first_for(acl, q->acl.count, right), more = 0;
+    unsigned unsure_unmet = 0;
+    size_t steps = 0;
+    bool found = false;
+    q->open = false;
+    for (; i < q->acl.count && acl[i].right == right; i++) {
+        if (!is_for(q->p, q->t, &acl[i]))
+            continue;
+        unsigned unmet = narrow_unmet(q->p, &acl[i], i, q->when, q->sender, q->recipient);
+        enum force force = force_of(&acl[i], unmet, q->lenient);
+        found = force == FORCE_FULL;
+        if (found)
+            break;
+        if (force == FORCE_NONE)
+            note_unmet(q, i, unmet, &steps, &more);
+        else if (unsure == q->acl.count)
+            unsure = i, unsure_unmet = unmet;
+    }
+    if (!found && unsure < q->acl.count) {
+        i = unsure;
+        found = q->open = true;
+    } else {
+        unsure_unmet = 0;
+    }
+    struct decision_step *s = add_step(&q->d, !found        ? STEP_RIGHT_MISSING
+                                              : acl[i].deny ? STEP_RIGHT_DENIED
+                                                            : STEP_RIGHT_ALLOWED);
+    s->right = q->d.right = right;
+    s->entry = q->d.entry = found ? &acl[i] : NULL;
     s->index = found ? i : 0;
+    s->unmet = unsure_unmet;
+    s->more = more;
     return s->kind == STEP_RIGHT_ALLOWED;
 }
 
-static struct decision finish(struct decision d, enum verdict v, int code, const char *enhanced, const char *text)
+static struct decision finish(const struct asking *q, enum verdict v, int code, const char *enhanced,
+                              const char *text)
 {
+    struct decision d = q->d;
+    bool refused = v != VERDICT_ALLOW;
+    if (v == VERDICT_DENY && code && q->wants_tls) {
+        code = 530;
+        enhanced = "5.7.0";
+        text = "Must issue a STARTTLS command first";
+    }
     d.verdict = v;
-    d.code = v == VERDICT_ALLOW ? 0 : code;
-    d.enhanced = v == VERDICT_ALLOW ? "" : enhanced;
-    d.text = v == VERDICT_ALLOW ? "" : text;
+    d.code = refused ? code : 0;
+    d.enhanced = refused ? enhanced : "";
+    d.text = refused ? text : "";
+    if (refused)
+        d.pending = 0;
     return d;
 }
 
@@ -76,21 +166,24 @@ static enum verdict verdict_of(bool allowed)
     return allowed ? VERDICT_ALLOW : VERDICT_DENY;
 }
 
-static struct decision finish_submit(struct decision d, bool allowed)
-{
-    if (d.anonymous)
-        return finish(d, verdict_of(allowed), 530, "5.7.1", "Client was not authenticated");
-    return finish(d, verdict_of(allowed), 550, "5.7.1",
-                  "Client does not have permissions to submit to this server");
-}
-
-static struct decision finish_sender(struct decision d, enum verdict v)
+static struct decision finish_sender(const struct asking *q, enum verdict v)
 {
     if (v == VERDICT_DEFER)
-        return finish(d, v, 451, "4.3.0", "Permissions of this sender cannot be checked now, try again later");
-    return finish(d, v, 550, "5.7.1",
-                  d.anonymous ? "Anonymous client does not have permissions to send as this sender"
-                              : "Client does not have permissions to send as this sender");
+        return finish(q, v, 451, "4.3.0", "Permissions of this sender cannot be checked now, try again later");
+    return finish(q, v, 550, "5.7.1",
+                  q->d.anonymous ? "Anonymous client does not have permissions to send as this sender"
+                                 : "Client does not have permissions to send as this sender");
+}
+
+/* Who may submit for other senders is told so: to log on would not help. */
+static struct decision finish_submit(const struct asking *q, bool allowed)
+{
+    if (!allowed && q->wants_sender)
+        return finish_sender(q, VERDICT_DENY);
+    if (q->d.anonymous)
+        return finish(q, verdict_of(allowed), 530, "5.7.1", "Client was not authenticated");
+    return finish(q, verdict_of(allowed), 550, "5.7.1",
+                  "Client does not have permissions to submit to this server");
 }
 
 static bool is_one_of(const struct span *addresses, size_t count, struct span address)
@@ -119,90 +212,141 @@ static enum verdict ask_owner(struct span address, struct owned_addresses owned,
  * The sender rule: the right for the kind of domain that the sender is in, or else an authenticated user's own
  * address. So taking Accept-Authoritative-Domain-Sender away stops only our own domains from being used by others.
  */
-static enum verdict ask_sender(const struct policy *p, const struct receive_connector *c, const struct token *t,
-                               struct span address, struct owned_addresses owned, struct decision *d)
+static enum verdict ask_sender(struct asking *q, struct span address, struct owned_addresses owned)
 {
+    q->open = false;
     if (address.len == 0) {
-        add_step(d, STEP_NULL_SENDER);
+        add_step(&q->d, STEP_NULL_SENDER);
         return VERDICT_ALLOW;
     }
-    const struct accepted_domain *domain = policy_find_domain(p, policy_address_domain(address));
+    const struct accepted_domain *domain = policy_find_domain(q->p, policy_address_domain(address));
     bool local = domain && domain->type == DOMAIN_AUTHORITATIVE;
-    add_step(d, local ? STEP_SENDER_LOCAL : STEP_SENDER_FOREIGN)->domain = domain;
-    enum right right = local ? RIGHT_ACCEPT_AUTHORITATIVE_DOMAIN_SENDER : RIGHT_ACCEPT_ANY_SENDER;
-    if (ask_right(p, c->acl, t, right, d))
+    add_step(&q->d, local ? STEP_SENDER_LOCAL : STEP_SENDER_FOREIGN)->domain = domain;
+    if (ask_right(q, local ? RIGHT_ACCEPT_AUTHORITATIVE_DOMAIN_SENDER : RIGHT_ACCEPT_ANY_SENDER))
         return VERDICT_ALLOW;
-    return token_is_user(t) ? ask_owner(address, owned, d) : VERDICT_DENY;
+    q->open = false; /* whoever owns the address needs no right to it, whomever it writes to */
+    return token_is_user(q->t) ? ask_owner(address, owned, &q->d) : VERDICT_DENY;
 }
 
 struct decision decide_submit_at_auth(const struct policy *p, const struct receive_connector *c,
-                                      const struct token *t)
+                                      const struct token *t, const struct conditions *when)
 {
-    struct decision d = begin(QUESTION_AUTH, c->name, t);
-    bool allowed = ask_right(p, c->acl, t, RIGHT_SUBMIT, &d);
-    return finish_submit(d, allowed);
+    struct asking q = begin(QUESTION_AUTH, p, c, t, when);
+    q.sender = NULL;
+    q.lenient = UNMET_SENDER_OPEN | UNMET_RECIPIENT_OPEN;
+    return finish_submit(&q, ask_right(&q, RIGHT_SUBMIT));
 }
 
 struct decision decide_mail(const struct policy *p, const struct receive_connector *c, const struct token *t,
-                            struct span address, struct owned_addresses owned)
+                            const struct conditions *when, struct span address, struct owned_addresses owned)
 {
-    struct decision d = begin(QUESTION_MAIL, c->name, t);
-    if (!ask_right(p, c->acl, t, RIGHT_SUBMIT, &d))
-        return finish_submit(d, false);
-    enum verdict v = ask_sender(p, c, t, address, owned, &d);
-    return finish_sender(d, v);
+    struct asking q = begin(QUESTION_MAIL, p, c, t, when);
+    q.sender = &address;
+    q.lenient = UNMET_RECIPIENT_OPEN;
+    if (!ask_right(&q, RIGHT_SUBMIT))
+        return finish_submit(&q, false);
+    unsigned pending = q.open ? PENDING_SUBMIT : 0;
+    q.wants_tls = false; /* Submit was found without it */
+    enum verdict v = ask_sender(&q, address, owned);
+    q.d.pending = pending | (q.open ? PENDING_SENDER : 0);
+    return finish_sender(&q, v);
 }
 
 struct decision decide_header_sender(const struct policy *p, const struct receive_connector *c,
-                                     const struct token *t, struct span address, struct owned_addresses owned)
+                                     const struct token *t, const struct conditions *when, struct span address,
+                                     struct owned_addresses owned)
 {
-    struct decision d = begin(QUESTION_HEADER_SENDER, c->name, t);
-    enum verdict v = ask_sender(p, c, t, address, owned, &d);
-    return finish_sender(d, v);
+    struct asking q = begin(QUESTION_HEADER_SENDER, p, c, t, when);
+    q.sender = &address;
+    enum verdict v = ask_sender(&q, address, owned);
+    return finish_sender(&q, v);
+}
+
+/* What MAIL could not say for certain before this recipient. */
+static enum verdict ask_pending(struct asking *q, struct owned_addresses owned)
+{
+    if ((q->when->pending & PENDING_SUBMIT) && !ask_right(q, RIGHT_SUBMIT))
+        return VERDICT_DENY;
+    return q->when->pending & PENDING_SENDER && q->when->sender ? ask_sender(q, *q->when->sender, owned)
+                                                                : VERDICT_ALLOW;
 }
 
 struct decision decide_rcpt(const struct policy *p, const struct receive_connector *c, const struct token *t,
-                            struct span address)
+                            const struct conditions *when, struct span address, struct owned_addresses owned)
 {
-    struct decision d = begin(QUESTION_RCPT, c->name, t);
+    struct asking q = begin(QUESTION_RCPT, p, c, t, when);
+    q.recipient = &address;
+    enum verdict v = ask_pending(&q, owned);
+    if (v == VERDICT_DEFER)
+        return finish_sender(&q, v);
+    if (v == VERDICT_DENY)
+        return finish(&q, v, 550, "5.7.1", "Client does not have permissions to send to this recipient");
     const struct accepted_domain *domain = policy_find_domain(p, policy_address_domain(address));
-    add_step(&d, domain ? STEP_ACCEPTED_DOMAIN : STEP_NOT_ACCEPTED)->domain = domain;
-    bool allowed = domain || ask_right(p, c->acl, t, RIGHT_ACCEPT_ANY_RECIPIENT, &d);
-    return finish(d, verdict_of(allowed), 550, "5.7.1", "Unable to relay");
+    q.wants_tls = false;
+    add_step(&q.d, domain ? STEP_ACCEPTED_DOMAIN : STEP_NOT_ACCEPTED)->domain = domain;
+    bool allowed = domain || ask_right(&q, RIGHT_ACCEPT_ANY_RECIPIENT);
+    return finish(&q, verdict_of(allowed), 550, "5.7.1", "Unable to relay");
 }
 
 struct decision decide_right(const struct policy *p, const struct receive_connector *c, const struct token *t,
-                             enum right right)
+                             const struct conditions *when, enum right right)
 {
-    struct decision d = begin(QUESTION_RIGHT, c->name, t);
-    bool allowed = ask_right(p, c->acl, t, right, &d);
-    return finish(d, verdict_of(allowed), 0, "", "");
+    struct asking q = begin(QUESTION_RIGHT, p, c, t, when);
+    bool allowed = ask_right(&q, right);
+    return finish(&q, verdict_of(allowed), 0, "", "");
+}
+
+struct decision decide_right_to(const struct policy *p, const struct receive_connector *c, const struct token *t,
+                                const struct conditions *when, enum right right, struct span recipient)
+{
+    struct asking q = begin(QUESTION_RIGHT, p, c, t, when);
+    q.recipient = &recipient;
+    bool allowed = ask_right(&q, right);
+    return finish(&q, verdict_of(allowed), 0, "", "");
+}
+
+bool decide_may_at_all(const struct policy *p, const struct receive_connector *c, const struct token *t,
+                       const struct conditions *when, enum right right)
+{
+    struct asking q = begin(QUESTION_RIGHT, p, c, t, when);
+    q.lenient = UNMET_SENDER_OPEN | UNMET_RECIPIENT_OPEN;
+    return ask_right(&q, right);
 }
 
 struct decision decide_send_right(const struct policy *p, const struct send_connector *c, const struct token *t,
                                   enum right right)
 {
-    struct decision d = begin(QUESTION_RIGHT, c->name, t);
-    bool allowed = ask_right(p, c->acl, t, right, &d);
-    return finish(d, verdict_of(allowed), 0, "", "");
+    struct receive_connector entries = {.acl = c->acl, .name = c->name};
+    return decide_right(p, &entries, t, &unconditional, right);
 }
 
-static unsigned rights(const struct policy *p, struct policy_list list, const struct token *t)
+/* Of the entries for a right, the first that counts decides; further ones are passed over. */
+static unsigned rights(const struct policy *p, struct policy_list list, const struct token *t,
+                       const struct conditions *when, decide_entry_fn *deciding, void *context)
 {
     const struct policy_ace *acl = policy_acl(p, list);
-    unsigned allow = 0, deny = 0;
-    for (uint32_t i = 0; i < list.count; i++)
-        if (applies(p, t, &acl[i]))
-            *(acl[i].deny ? &deny : &allow) |= RIGHT_BIT(acl[i].right);
-    return allow & ~deny;
+    unsigned allowed = 0, decided = 0;
+    for (uint32_t i = 0; i < list.count; i++) {
+        if ((decided & RIGHT_BIT(acl[i].right)) || !is_for(p, t, &acl[i]))
+            continue;
+        unsigned unmet = narrow_unmet(p, &acl[i], i, when, when->sender, NULL);
+        if (force_of(&acl[i], unmet, 0) != FORCE_FULL)
+            continue;
+        decided |= RIGHT_BIT(acl[i].right);
+        allowed |= acl[i].deny ? 0 : RIGHT_BIT(acl[i].right);
+        if (deciding)
+            deciding(context, i, &acl[i]);
+    }
+    return allowed;
 }
 
-unsigned decide_rights(const struct policy *p, const struct receive_connector *c, const struct token *t)
+unsigned decide_rights(const struct policy *p, const struct receive_connector *c, const struct token *t,
+                       const struct conditions *when, decide_entry_fn *deciding, void *context)
 {
-    return rights(p, c->acl, t);
+    return rights(p, c->acl, t, when, deciding, context);
 }
 
 unsigned decide_send_rights(const struct policy *p, const struct send_connector *c, const struct token *t)
 {
-    return rights(p, c->acl, t);
+    return rights(p, c->acl, t, &unconditional, NULL, NULL);
 }

@@ -12,8 +12,16 @@ struct replay {
     bool bad; /* the steps do not answer the question */
 };
 
+/* The next step that answers something; entries that do not apply only say so about the right that follows. */
 static enum step_kind next(struct replay *r)
 {
+    enum right about = RIGHT_COUNT;
+    for (; r->at < r->d->step_count && r->d->steps[r->at].kind == STEP_ENTRY_UNMET; r->at++) {
+        r->bad = r->bad || !r->d->steps[r->at].unmet || (about != RIGHT_COUNT && about != r->d->steps[r->at].right);
+        about = r->d->steps[r->at].right;
+    }
+    if (about != RIGHT_COUNT && r->at < r->d->step_count && r->d->steps[r->at].right != about)
+        r->bad = true;
     if (r->at == r->d->step_count) {
         r->bad = true;
         return STEP_RIGHT_MISSING;
@@ -57,20 +65,46 @@ static enum verdict replay_sender(struct replay *r)
     return granted ? VERDICT_ALLOW : replay_owner(r);
 }
 
+/* The right that the next answer is about; RIGHT_COUNT: about none, or there is no answer. */
+static enum right coming_right(const struct replay *r)
+{
+    return r->at < r->d->step_count ? r->d->steps[r->at].right : RIGHT_COUNT;
+}
+
+static bool sender_is_coming(const struct replay *r)
+{
+    enum step_kind kind = r->at < r->d->step_count ? r->d->steps[r->at].kind : STEP_RIGHT_MISSING;
+    return kind == STEP_NULL_SENDER || kind == STEP_SENDER_LOCAL || kind == STEP_SENDER_FOREIGN;
+}
+
+/* RCPT: what MAIL left open stands in front. */
+static enum verdict replay_pending(struct replay *r)
+{
+    if (coming_right(r) == RIGHT_SUBMIT && !replay_right(r, RIGHT_SUBMIT))
+        return VERDICT_DENY;
+    return sender_is_coming(r) ? replay_sender(r) : VERDICT_ALLOW;
+}
+
+static enum verdict replay_rcpt(struct replay *r)
+{
+    enum verdict v = replay_pending(r);
+    if (v != VERDICT_ALLOW)
+        return v;
+    enum step_kind kind = next(r);
+    if (kind == STEP_ACCEPTED_DOMAIN)
+        return VERDICT_ALLOW;
+    r->bad = r->bad || kind != STEP_NOT_ACCEPTED;
+    return replay_right(r, RIGHT_ACCEPT_ANY_RECIPIENT) ? VERDICT_ALLOW : VERDICT_DENY;
+}
+
 static enum verdict replay_question(struct replay *r)
 {
-    enum step_kind kind;
     switch (r->d->question) {
     case QUESTION_AUTH: return replay_right(r, RIGHT_SUBMIT) ? VERDICT_ALLOW : VERDICT_DENY;
     case QUESTION_MAIL: return replay_right(r, RIGHT_SUBMIT) ? replay_sender(r) : VERDICT_DENY;
     case QUESTION_HEADER_SENDER: return replay_sender(r);
     case QUESTION_RIGHT: return replay_right(r, r->d->right) ? VERDICT_ALLOW : VERDICT_DENY;
-    case QUESTION_RCPT:
-        kind = next(r);
-        if (kind == STEP_ACCEPTED_DOMAIN)
-            return VERDICT_ALLOW;
-        r->bad = r->bad || kind != STEP_NOT_ACCEPTED;
-        return replay_right(r, RIGHT_ACCEPT_ANY_RECIPIENT) ? VERDICT_ALLOW : VERDICT_DENY;
+    case QUESTION_RCPT: return replay_rcpt(r);
     }
     return VERDICT_DENY;
 }
@@ -99,15 +133,28 @@ static void print_right(struct buf *out, const struct policy *p, const struct de
 {
     buf_addf(out, "%.*s: ", SPAN_ARG(right_info(s->right)->name));
     if (s->kind == STEP_RIGHT_MISSING) {
-        buf_add(out, SPAN("granted to nobody that this session is\n"));
-        return;
+        buf_add(out, SPAN("granted to nobody that this session is"));
+    } else {
+        struct span name = policy_text(p, s->entry->name), origin = policy_text(p, s->entry->origin);
+        buf_addf(out, "%s %.*s by ", s->kind == STEP_RIGHT_ALLOWED ? "granted to" : "denied to", SPAN_ARG(name));
+        if (!span_ieq(origin, SPAN("Explicit")))
+            buf_addf(out, "permission group %.*s", SPAN_ARG(origin));
+        else
+            buf_add(out, narrow_is_narrowed(s->entry) ? SPAN("a narrowed entry") : SPAN("an entry of its own"));
     }
-    struct span name = policy_text(p, s->entry->name), origin = policy_text(p, s->entry->origin);
-    buf_addf(out, "%s %.*s by ", s->kind == STEP_RIGHT_ALLOWED ? "granted to" : "denied to", SPAN_ARG(name));
-    if (span_ieq(origin, SPAN("Explicit")))
-        buf_add(out, SPAN("an entry of its own\n"));
-    else
-        buf_addf(out, "permission group %.*s\n", SPAN_ARG(origin));
+    if (s->unmet)
+        buf_add(out, SPAN(", as far as can be said now"));
+    if (s->more)
+        buf_addf(out, "; %u more entries do not apply", s->more);
+    buf_add_char(out, '\n');
+}
+
+static void print_unmet(struct buf *out, const struct policy *p, const struct decision_step *s)
+{
+    buf_addf(out, "%.*s: the entry that %s it to %.*s does not apply: ", SPAN_ARG(right_info(s->right)->name),
+             s->entry->deny ? "denies" : "grants", SPAN_ARG(policy_text(p, s->entry->name)));
+    narrow_print(out, s->unmet);
+    buf_add_char(out, '\n');
 }
 
 static void print_domain(struct buf *out, const struct policy *p, const char *what, const struct accepted_domain *d)
@@ -137,6 +184,7 @@ void decision_step_print(struct buf *out, const struct policy *p, const struct d
     case STEP_RIGHT_ALLOWED:
     case STEP_RIGHT_DENIED:
     case STEP_RIGHT_MISSING: print_right(out, p, s); break;
+    case STEP_ENTRY_UNMET: print_unmet(out, p, s); break;
     }
 }
 

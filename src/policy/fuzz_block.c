@@ -6,6 +6,7 @@
 #include "policy/block.h"
 #include "policy/decide.h"
 #include "policy/domain.h"
+#include "policy/marks.h"
 #include "policy/select.h"
 #include "policy/test_support.h"
 
@@ -26,6 +27,9 @@ static struct span sound_block(void)
         "ReceiveConnector: Guid=r2|Name=two|Bindings=[10.0.0.1:25]|RemoteIPRanges=[10.0.0.0/8,10.1.0.0/16]|"
         "ProxyProtocol=[V2]|ProxyProtocolSources=[10.0.0.0-10.0.0.9,10.1.2.3]\n"
         "ADPermission: Connector=r1|User=user:u1|ExtendedRight=ms-Exch-SMTP-Submit|Deny=$true\n"
+        "ADPermission: Guid=e1|Connector=r1|User=user:u1|ExtendedRight=ms-Exch-SMTP-Accept-Any-Recipient|"
+        "Senders=[a@example.com,<>,*@b.test]|Recipients=[*@far.test,*@*.far.test]|MessageRate=#3|RequireTls=$true|"
+        "Expires=#5\n"
         "SendConnector: Guid=s1|Name=out|AddressSpaces=[*;5,*.example.net,far.test]|SmartHosts=[a.b,c.d]\n"
         "SendConnector: Guid=s2|Name=other|AddressSpaces=[*;5,far.test;7]|Enabled=$false\n"
         "AcceptedDomain: DomainName=example.com|Default=$true\nAcceptedDomain: DomainName=*.example.com\n"
@@ -55,31 +59,53 @@ static void use_acl(const struct policy *p, struct policy_list l)
     for (uint32_t i = 0; i < l.count; i++) {
         const struct policy_ace *e = &policy_acl(p, l)[i];
         touch(policy_text(p, e->principal));
+        touch(policy_text(p, e->id));
+        narrow_covers(p, e->senders, SPAN("a@example.com"));
+        narrow_covers(p, e->recipients, SPAN(""));
         must(right_info((enum right)e->right) != NULL);
     }
+}
+
+static void use_session(const struct policy *p, const struct receive_connector *c,
+                        const struct session_facts *facts, uint8_t *marks)
+{
+    static const struct span sender = SPAN_INIT("a@example.com");
+    struct conditions when = {.now_ms = 4, .sender = &sender, .marks = marks, .tls = facts->user.len};
+    struct owned_addresses nothing = {0};
+    struct token t = token_build(facts);
+    struct decision d[] = {
+        decide_submit_at_auth(p, c, &t, &when),
+        decide_mail(p, c, &t, &when, SPAN("a@example.com"), nothing),
+        decide_header_sender(p, c, &t, &when, SPAN("a@example.com"), nothing),
+        decide_right(p, c, &t, &when, RIGHT_SUBMIT),
+        {0},
+    };
+    when.pending = PENDING_SUBMIT | PENDING_SENDER;
+    d[4] = decide_rcpt(p, c, &t, &when, SPAN("a@far.test"), nothing);
+    unsigned rights = decide_rights(p, c, &t, &when, NULL, NULL);
+    for (size_t k = 0; k < ARRAY_LEN(d); k++) {
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        must(decision_replay(&d[k]) == d[k].verdict);
+        decision_print(&out, p, &d[k]);
+        buf_done(&out);
+        marks_use_decision(c, marks, &d[k], NULL, NULL);
+    }
+    must((d[3].verdict == VERDICT_ALLOW) == ((rights & RIGHT_BIT(RIGHT_SUBMIT)) != 0));
 }
 
 static void use_receive(const struct policy *p, const struct receive_connector *c)
 {
     static const struct session_facts facts[] = {{.user = SPAN_INIT("u1")}, {.external_authoritative = true}, {0}};
     use_acl(p, c->acl);
-    for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
-        struct token t = token_build(&facts[i]);
-        struct decision d[] = {
-            decide_mail(p, c, &t, SPAN("a@example.com"), (struct owned_addresses){0}),
-            decide_rcpt(p, c, &t, SPAN("a@far.test")),
-            decide_submit_at_auth(p, c, &t),
-        };
-        unsigned rights = decide_rights(p, c, &t);
-        for (size_t k = 0; k < ARRAY_LEN(d); k++) {
-            struct buf out;
-            buf_init(&out, 1 << 20);
-            must(decision_replay(&d[k]) == d[k].verdict);
-            decision_print(&out, p, &d[k]);
-            buf_done(&out);
-        }
-        must((d[2].verdict == VERDICT_ALLOW) == ((rights & RIGHT_BIT(RIGHT_SUBMIT)) != 0));
-    }
+    uint8_t *marks = calloc(c->acl.count + 1, 1);
+    must(marks != NULL);
+    marks_add_recipient(p, c, marks, SPAN("a@far.test"));
+    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
+        use_session(p, c, &facts[i], marks);
+    for (uint32_t at = 0; marks_next_rated(p, c, marks, &at);)
+        must(at <= c->acl.count);
+    free(marks);
 }
 
 static void use_send(const struct policy *p, const struct send_connector *c)

@@ -19,6 +19,7 @@ size_t block_record_size(enum section s)
         [SECTION_PROXIES] = sizeof(struct ip_range),
         [SECTION_RANGE_ORDER] = sizeof(struct index_entry),
         [SECTION_ACL] = sizeof(struct policy_ace),
+        [SECTION_PATTERNS] = sizeof(struct policy_pattern),
         [SECTION_DOMAINS] = sizeof(struct accepted_domain),
         [SECTION_SEND] = sizeof(struct send_connector),
         [SECTION_SPACES] = sizeof(struct address_space),
@@ -115,6 +116,11 @@ const struct ip_range *policy_proxies(const struct policy *p, struct policy_list
 const struct policy_ace *policy_acl(const struct policy *p, struct policy_list l)
 {
     return block_record(p, SECTION_ACL, l.first);
+}
+
+const struct policy_pattern *policy_patterns(const struct policy *p, struct policy_list l)
+{
+    return block_record(p, SECTION_PATTERNS, l.first);
 }
 
 size_t policy_accepted_domain_count(const struct policy *p)

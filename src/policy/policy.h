@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/ip.h"
+#include "mail/address_pattern.h"
 #include "policy/principal.h"
 #include "policy/right.h"
 
@@ -82,19 +83,41 @@ struct receive_connector {
     uint32_t reserved;    /* 0 */
 };
 
+/* A pattern of addresses, compiled. Within a list they are in the order of address_pattern_compare, none twice. */
+struct policy_pattern {
+    struct policy_text domain; /* without "*."; empty for PATTERN_NULL */
+    struct policy_text local;  /* of PATTERN_ADDRESS, otherwise empty */
+    uint32_t kind;             /* enum address_pattern_kind */
+    uint32_t reserved;         /* 0 */
+};
+
+enum {
+    POLICY_PATTERNS_MAX = 256, /* of one list */
+    POLICY_ACL_MAX = 1024,     /* entries of one connector: a session has a mark for each */
+};
+
+#define POLICY_NEVER INT64_MAX /* in expires_ms */
+
 /*
- * One entry of an ACL. Within a list they are sorted by right, what denies first, then by principal: for one right
- * the first entry that applies decides.
+ * One entry of an ACL. Within a list they are sorted by right, what denies first, then what counts no messages and
+ * the higher rates first, then by principal: for one right the first entry that applies decides. Whether it applies
+ * is narrow.h's: an entry may be narrowed, on receive connectors only.
  */
 struct policy_ace {
-    struct policy_text principal; /* canonical text: a name, user:GUID, group:GUID */
-    struct policy_text guid;      /* of a user or group */
-    struct policy_text name;      /* for people: of a user or group its name, otherwise as `principal` */
-    struct policy_text origin;    /* permission group's name, or "Explicit" */
-    uint32_t kind;                /* enum principal */
-    uint32_t right;               /* enum right */
-    uint32_t deny;                /* 0 or 1 */
-    uint32_t reserved;            /* 0 */
+    struct policy_text id;         /* the entry's own Guid */
+    struct policy_text principal;  /* canonical text: a name, user:GUID, group:GUID */
+    struct policy_text guid;       /* of a user or group */
+    struct policy_text name;       /* for people: of a user or group its name, otherwise as `principal` */
+    struct policy_text origin;     /* permission group's name, or "Explicit" */
+    struct policy_list senders;    /* of struct policy_pattern; empty: any */
+    struct policy_list recipients; /* likewise */
+    int64_t expires_ms;            /* since 1970: it applies before; POLICY_NEVER */
+    uint32_t kind;                 /* enum principal */
+    uint32_t right;                /* enum right */
+    uint32_t deny;                 /* 0 or 1 */
+    uint32_t require_tls;          /* 0 or 1 */
+    uint32_t rate;     /* messages a minute, of one that allows; POLICY_UNLIMITED: they are not counted */
+    uint32_t reserved; /* 0 */
 };
 
 enum domain_type { DOMAIN_AUTHORITATIVE, DOMAIN_INTERNAL_RELAY, DOMAIN_EXTERNAL_RELAY, DOMAIN_TYPES };
@@ -175,6 +198,7 @@ const struct ip_endpoint *policy_bindings(const struct policy *p, struct policy_
 const struct ip_range *policy_ranges(const struct policy *p, struct policy_list l);
 const struct ip_range *policy_proxies(const struct policy *p, struct policy_list l);
 const struct policy_ace *policy_acl(const struct policy *p, struct policy_list l);
+const struct policy_pattern *policy_patterns(const struct policy *p, struct policy_list l);
 
 size_t policy_accepted_domain_count(const struct policy *p);
 const struct accepted_domain *policy_accepted_domain(const struct policy *p, size_t i);

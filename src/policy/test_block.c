@@ -14,6 +14,15 @@ static void *record_of(struct test_policy *t, enum section s, size_t i)
     return t->block.ptr + header_of(t)->sections[s].offset + i * block_record_size(s);
 }
 
+/* The entry that is narrowed by everything. */
+static struct policy_ace *narrowed(struct test_policy *t)
+{
+    struct policy_ace *e = record_of(t, SECTION_ACL, 0);
+    while (!e->senders.count)
+        e++;
+    return e;
+}
+
 static void spoil(struct test_policy *t, int what)
 {
     struct block_header *h = header_of(t);
@@ -27,6 +36,8 @@ static void spoil(struct test_policy *t, int what)
     struct address_space *space = record_of(t, SECTION_SPACES, 0);
     struct ip_endpoint *b = record_of(t, SECTION_BINDINGS, 0);
     struct transport_settings *o = record_of(t, SECTION_SETTINGS, 0);
+    struct policy_ace *n = narrowed(t), *sends = record_of(t, SECTION_ACL, s->acl.first);
+    struct policy_pattern *patterns = record_of(t, SECTION_PATTERNS, 1);
     switch (what) {
     case 0: h->magic[0] = 'X'; break;
     case 1: h->layout++; break;
@@ -80,11 +91,25 @@ static void spoil(struct test_policy *t, int what)
     case 49: c->proxies.first = UINT32_MAX; break;
     case 50: c->rate_source = RATE_SOURCES; break;
     case 51: c->reserved = 1; break;
+    case 52: e->require_tls = 2; break;
+    case 53: e->rate = 0; break;
+    case 54: e[1].deny = 1, e[1].rate = 3; break;
+    case 55: n->senders.first = UINT32_MAX; break;
+    case 56: n->recipients.count = POLICY_PATTERNS_MAX + 1; break;
+    case 57: n->senders.count = 0, n->recipients.first++; break;
+    case 58: patterns->kind = PATTERN_KINDS; break;
+    case 59: patterns->reserved = 1; break;
+    case 60: patterns->domain.len = 0; break;
+    case 61: patterns->local.len = 0; break;
+    case 62: patterns->local.offset = UINT32_MAX; break;
+    case 63: patterns[1] = patterns[0]; break;
+    case 64: sends->expires_ms = 1; break;
+    case 65: sends->senders.count = 1; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 52 };
+enum { SPOILT = 66 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

@@ -1,9 +1,13 @@
 /* test_compile.c: what the compiler makes of records, and what it refuses. */
 #include "check.h"
 #include "policy/domain.h"
+#include "policy/narrow.h"
 #include "policy/test_support.h"
 
 #include <string.h>
+
+#define NARROWED                                                                                                   \
+    "ReceiveConnector: Guid=r\nADPermission: Connector=r|User=Everyone|ExtendedRight=ms-Exch-SMTP-Submit"
 
 static void test_receive_connector(void **state UNUSED)
 {
@@ -21,7 +25,7 @@ static void test_receive_connector(void **state UNUSED)
         {"bindings", c->bindings.count, 2},
         {"ranges", c->ranges.count, 2},
         {"proxies", c->proxies.count, 2},
-        {"acl", c->acl.count, 2},
+        {"acl", c->acl.count, 3},
         {"size", c->max_message_size, 1000},
         {"header size", c->max_header_size, 2000},
         {"recipients", c->max_recipients, 300},
@@ -61,6 +65,15 @@ static void test_receive_connector(void **state UNUSED)
     CHECK_INT("deny", acl[0].deny, 1);
     CHECK_SPAN("allow", policy_text(p, acl[1].principal), SPAN("NT AUTHORITY\\ANONYMOUS LOGON"));
     CHECK_SPAN("allow", policy_text(p, acl[1].origin), SPAN("AnonymousUsers"));
+    CHECK("not narrowed", !narrow_is_narrowed(&acl[0]) && !narrow_is_narrowed(&acl[1]));
+    CHECK_SPAN("narrowed", policy_text(p, acl[2].id), SPAN("e1"));
+    CHECK_INT("narrowed", acl[2].rate, 3);
+    CHECK_INT("narrowed", acl[2].require_tls, 1);
+    CHECK_INT("narrowed", acl[2].expires_ms, INT64_C(1800000000000));
+    CHECK_INT("senders, one of which was there twice", acl[2].senders.count, 3);
+    CHECK_INT("recipients", acl[2].recipients.count, 2);
+    CHECK_SPAN("pattern", policy_text(p, policy_patterns(p, acl[2].recipients)[1].domain), SPAN("far.test"));
+    CHECK_INT("pattern", policy_patterns(p, acl[2].recipients)[1].kind, PATTERN_SUBDOMAINS);
     test_policy_done(&t);
 }
 
@@ -193,6 +206,17 @@ static void test_refused_records(void **state UNUSED)
          ERR_INVALID, "User"},
         {"right", "ReceiveConnector: Guid=r\nADPermission: Connector=r|User=Everyone|ExtendedRight=Submit",
          ERR_INVALID, "ExtendedRight"},
+        {"sender pattern", NARROWED "|Senders=[a*@example.com]", ERR_INVALID, "Senders"},
+        {"recipient pattern", NARROWED "|Recipients=[example.com]", ERR_INVALID, "Recipients"},
+        {"patterns that are a number", NARROWED "|Recipients=#5", ERR_INVALID, "Recipients"},
+        {"no rate", NARROWED "|MessageRate=#0", ERR_INVALID, "MessageRate"},
+        {"a rate of what is denied", NARROWED "|Deny=$true|MessageRate=#3", ERR_INVALID, "MessageRate"},
+        {"expires some day", NARROWED "|Expires=tomorrow", ERR_INVALID, "Expires"},
+        {"TLS perhaps", NARROWED "|RequireTls=maybe", ERR_INVALID, "RequireTls"},
+        {"narrowed send right",
+         "SendConnector: Guid=s\nADPermission: Connector=s|User=Everyone|ExtendedRight=ms-Exch-Send-Headers-Routing"
+         "|RequireTls=$true",
+         ERR_INVALID, "Connector"},
         {"space", "SendConnector: Name=x|AddressSpaces=[*contoso.com]", ERR_INVALID, "AddressSpaces"},
         {"cost 0", "SendConnector: Name=x|AddressSpaces=[*;0]", ERR_INVALID, "AddressSpaces"},
         {"cost 101", "SendConnector: Name=x|AddressSpaces=[*;101]", ERR_INVALID, "AddressSpaces"},

@@ -7,6 +7,8 @@
 
 #define ANON "NT AUTHORITY\\ANONYMOUS LOGON"
 
+static const struct conditions plain; /* no entry here is narrowed */
+
 /* Connectors by what stands in their ACL. */
 static void add_policy(struct test_policy *t)
 {
@@ -163,13 +165,13 @@ static struct decision ask(const struct policy *p, const struct receive_connecto
                            enum question q, struct span address, enum right right, struct owned_addresses owned)
 {
     switch (q) {
-    case QUESTION_AUTH: return decide_submit_at_auth(p, c, token);
-    case QUESTION_MAIL: return decide_mail(p, c, token, address, owned);
-    case QUESTION_HEADER_SENDER: return decide_header_sender(p, c, token, address, owned);
-    case QUESTION_RCPT: return decide_rcpt(p, c, token, address);
+    case QUESTION_AUTH: return decide_submit_at_auth(p, c, token, &plain);
+    case QUESTION_MAIL: return decide_mail(p, c, token, &plain, address, owned);
+    case QUESTION_HEADER_SENDER: return decide_header_sender(p, c, token, &plain, address, owned);
+    case QUESTION_RCPT: return decide_rcpt(p, c, token, &plain, address, owned);
     case QUESTION_RIGHT: break;
     }
-    return decide_right(p, c, token, right);
+    return decide_right(p, c, token, &plain, right);
 }
 
 static void test_decisions(void **state UNUSED)
@@ -279,7 +281,7 @@ static void test_deciding_entry(void **state UNUSED)
     add_policy(&t);
     const struct receive_connector *c = test_receive(&t, "denied");
     struct token nobody = token_of(NOBODY);
-    struct decision d = decide_mail(t.policy, c, &nobody, SPAN("x@far.test"), (struct owned_addresses){0});
+    struct decision d = decide_mail(t.policy, c, &nobody, &plain, SPAN("x@far.test"), (struct owned_addresses){0});
     assert_non_null(d.entry);
     assert_int_equal(d.right, RIGHT_SUBMIT);
     assert_int_equal(d.entry->kind, PRINCIPAL_EVERYONE);
@@ -330,9 +332,9 @@ static unsigned verdicts(const struct test_policy *t, enum who w, struct span ad
         CHECK_INT("reply", d.code != 0, d.verdict != VERDICT_ALLOW);
         allowed |= (unsigned)(d.verdict == VERDICT_ALLOW) << bit;
     }
-    unsigned rights = decide_rights(t->policy, c, &token);
+    unsigned rights = decide_rights(t->policy, c, &token, &plain, NULL, NULL);
     for (unsigned r = 0; r < RIGHT_COUNT; r++, bit++) {
-        struct decision d = decide_right(t->policy, c, &token, (enum right)r);
+        struct decision d = decide_right(t->policy, c, &token, &plain, (enum right)r);
         CHECK_INT("replay", decision_replay(&d), d.verdict);
         CHECK_INT("set of rights", (rights >> r) & 1, d.verdict == VERDICT_ALLOW);
         allowed |= (unsigned)(d.verdict == VERDICT_ALLOW) << bit;

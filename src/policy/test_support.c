@@ -32,6 +32,10 @@ const char test_everything[] =
     "ReceiveConnector: Guid=r2|Name=plain|Banner=$null\n"
     "ADPermission: Connector=R1|User=s-1-5-7|ExtendedRight=MS-exch-smtp-submit|Origin=AnonymousUsers\n"
     "ADPermission: Connector=r1|User=user:u1|UserName=Alice|ExtendedRight=ms-Exch-SMTP-Submit|Deny=$true\n"
+    "ADPermission: Guid=e1|Connector=r1|User=S-1-5-7|ExtendedRight=ms-Exch-SMTP-Accept-Any-Recipient|"
+    "Senders=[scan@example.com,*@Print.example.com,<>,SCAN@example.com]|Recipients=[*@far.test,*@*.far.test]|"
+    "MessageRate=#3|RequireTls=$true|Expires=#1800000000000|Comment=scanner\n"
+    "ADPermission: Connector=s1|User=S-1-5-7|ExtendedRight=ms-Exch-Send-Headers-Routing\n"
     "SendConnector: Guid=s1|Name=out|AddressSpaces=[SMTP:*.Example.NET;5,*,partner.test;100]|"
     "DNSRoutingEnabled=$false|SmartHosts=[relay.example.net,192.0.2.9]|Port=#2526|RequireTLS=$true|"
     "SmartHostAuthMechanism=BasicAuthRequireTLS|AuthenticationUserName=me|AuthenticationPassword=~" TEST_PASSWORD

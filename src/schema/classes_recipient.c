@@ -15,6 +15,13 @@ static const struct schema_property accepted_domain[] = {
     SCHEMA_TAIL,
 };
 
+/* Who holds the right Send-As on a recipient. */
+#define SEND_AS                                                                                                    \
+    {                                                                                                              \
+        "SendAs", SCHEMA_STRING, SCHEMA_LIST | SCHEMA_READ_ONLY | SCHEMA_HIDDEN, SINCE_2007, NULL, NULL, 0, 64,    \
+            NULL, "Who may send as it: user:GUID or group:GUID; Get-ADPermission shows them."                      \
+    }
+
 #define ADDRESSES(name_, flags_, help_)                                                                            \
     {                                                                                                              \
         name_, SCHEMA_ADDRESS, flags_, SINCE_2007, NULL, NULL, 0, 320, NULL, help_                                 \
@@ -35,6 +42,7 @@ static const struct schema_property mailbox[] = {
     {"Password", SCHEMA_SECRET, SCHEMA_WRITE_ONLY | SCHEMA_HIDDEN, .min = 1, .max = 1024,
      .help =
          "The password. Only a salted hash of it is kept. Neither -Password nor -PasswordFile: it is asked for."},
+    SEND_AS,
     SCHEMA_TAIL,
 };
 
@@ -45,6 +53,7 @@ static const struct schema_property mail_contact[] = {
               "Its address with us, in an accepted domain. Default: the name in the default domain."),
     ADDRESSES("EmailAddresses", SCHEMA_LIST, "All its addresses with us, the primary one always among them."),
     ADDRESSES("ExternalEmailAddress", SCHEMA_REQUIRED, "Where its mail goes."),
+    SEND_AS,
     SCHEMA_TAIL,
 };
 
@@ -56,6 +65,7 @@ static const struct schema_property distribution_group[] = {
     ADDRESSES("EmailAddresses", SCHEMA_LIST, "All its addresses, the primary one always among them."),
     {"Members", SCHEMA_STRING, SCHEMA_LIST | SCHEMA_READ_ONLY | SCHEMA_HIDDEN, .max = 64,
      .help = "The Guids of its members; Get-DistributionGroupMember shows them."},
+    SEND_AS,
     SCHEMA_TAIL,
 };
 

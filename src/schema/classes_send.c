@@ -43,7 +43,7 @@ static const struct schema_property send_connector[] = {
 /* Get-ADPermission shows entries in Exchange's form, which it makes out of these. */
 static const struct schema_property ad_permission[] = {
     {"Name", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_HIDDEN, .max = 1024,
-     .help = "Connector, principal, right and kind: an ACL holds no entry twice."},
+     .help = "Connector, principal, right and kind, and of a narrowed entry its Guid."},
     {"Connector", SCHEMA_STRING, SCHEMA_READ_ONLY, .min = 1, .max = 64, .help = "The Guid of its connector."},
     {"User", SCHEMA_STRING, SCHEMA_READ_ONLY, .min = 1, .max = 320,
      .help = "The principal: a well-known name, user:GUID or group:GUID."},
@@ -52,6 +52,25 @@ static const struct schema_property ad_permission[] = {
     {"Deny", SCHEMA_BOOL, SCHEMA_READ_ONLY, .initial = "False", .help = "Denies the right instead of granting it."},
     {"Origin", SCHEMA_STRING, SCHEMA_READ_ONLY, .initial = "Explicit", .max = 64,
      .help = "The permission group that wrote it, or Explicit."},
+    /* What an entry is narrowed by: it applies only where all of it is met. */
+    {"Senders", SCHEMA_PATTERN, SCHEMA_LIST | SCHEMA_READ_ONLY, SINCE_OURS, .max = 320,
+     .help =
+         "It applies to these senders only: alice@example.com, *@example.com, *@*.example.com (the domains below), "
+         "<> (the null sender)."},
+    {"Recipients", SCHEMA_PATTERN, SCHEMA_LIST | SCHEMA_READ_ONLY, SINCE_OURS, .max = 320,
+     .help =
+         "It applies to these recipients only, in the forms of Senders; one that allows must cover every recipient "
+         "of a message."},
+    {"MessageRate", SCHEMA_INT, SCHEMA_UNLIMITED | SCHEMA_READ_ONLY, SINCE_OURS, .initial = "Unlimited", .min = 1,
+     .max = 1000000,
+     .help = "How many messages a minute may be sent by it, over all who use it; more are put off with 450."},
+    {"RequireTls", SCHEMA_BOOL, SCHEMA_READ_ONLY, SINCE_OURS, .initial = "False",
+     .help = "It applies under TLS only."},
+    {"Expires", SCHEMA_TIME, SCHEMA_NULLABLE | SCHEMA_READ_ONLY, SINCE_OURS,
+     .help =
+         "It applies until then: 2026-12-31 (its first moment), 2026-12-31T18:00 (UTC), 2026-12-31T18:00+02:00."},
+    {"Comment", SCHEMA_STRING, SCHEMA_NULLABLE | SCHEMA_READ_ONLY, SINCE_OURS, .max = 1024,
+     .help = "A note for administrators."},
     SCHEMA_TAIL,
 };
 

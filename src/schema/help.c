@@ -2,13 +2,11 @@
 #include "schema/internal.h"
 
 static const char *const shapes[SCHEMA_TYPES] = {
-    [SCHEMA_STRING] = "<String>",   [SCHEMA_BOOL] = "<Boolean>",
-    [SCHEMA_INT] = "<Int>",         [SCHEMA_SIZE] = "<Size>",
-    [SCHEMA_TIMESPAN] = "<Time>",   [SCHEMA_TIME] = "<DateTime>",
-    [SCHEMA_ENUM] = "<Word>",       [SCHEMA_FLAGS] = "<Word>",
-    [SCHEMA_FQDN] = "<Fqdn>",       [SCHEMA_DOMAIN] = "<Domain>",
-    [SCHEMA_ADDRESS] = "<Address>", [SCHEMA_BINDING] = "<IP:port>",
-    [SCHEMA_RANGE] = "<IP range>",  [SCHEMA_ADDRESS_SPACE] = "<Address space>",
+    [SCHEMA_STRING] = "<String>",   [SCHEMA_BOOL] = "<Boolean>",    [SCHEMA_INT] = "<Int>",
+    [SCHEMA_SIZE] = "<Size>",       [SCHEMA_TIMESPAN] = "<Time>",   [SCHEMA_TIME] = "<DateTime>",
+    [SCHEMA_ENUM] = "<Word>",       [SCHEMA_FLAGS] = "<Word>",      [SCHEMA_FQDN] = "<Fqdn>",
+    [SCHEMA_DOMAIN] = "<Domain>",   [SCHEMA_ADDRESS] = "<Address>", [SCHEMA_PATTERN] = "<Address pattern>",
+    [SCHEMA_BINDING] = "<IP:port>", [SCHEMA_RANGE] = "<IP range>",  [SCHEMA_ADDRESS_SPACE] = "<Address space>",
     [SCHEMA_HOST] = "<Host>",       [SCHEMA_SECRET] = "<Password>",
 };
 

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "mail/address.h"
+#include "mail/address_pattern.h"
 #include "mail/domain.h"
 
 #include <inttypes.h>
@@ -22,12 +23,15 @@ static const char *const forms[SCHEMA_TYPES] = {
     [SCHEMA_INT] = "a whole number",
     [SCHEMA_SIZE] = "a size such as 10MB, 64KB or 1048576",
     [SCHEMA_TIMESPAN] = "a time span such as 00:05:00 (hours:minutes:seconds) or 2.00:00:00 (two days)",
-    [SCHEMA_TIME] = "a time",
+    [SCHEMA_TIME] = "a date such as 2026-12-31, or a time such as 2026-12-31T18:00 (UTC) or 2026-12-31T18:00+02:00",
     [SCHEMA_ENUM] = "one word",
     [SCHEMA_FLAGS] = "words",
     [SCHEMA_FQDN] = "a host name such as mail.example.com",
     [SCHEMA_DOMAIN] = "a domain such as example.com or *.example.com",
     [SCHEMA_ADDRESS] = "an address such as alice@example.com",
+    [SCHEMA_PATTERN] =
+        "an address such as alice@example.com, *@example.com for a domain's addresses, *@*.example.com "
+        "for those of the domains below it, or <> for the null sender",
     [SCHEMA_BINDING] = "an address with its port such as 0.0.0.0:25 or [::]:25",
     [SCHEMA_RANGE] = "an address, range or network such as 192.0.2.1, 192.0.2.1-192.0.2.9 or 192.0.2.0/24",
     [SCHEMA_ADDRESS_SPACE] =
@@ -133,6 +137,15 @@ static bool canonical_address(struct span s, struct arena *arena, struct span *r
     return true;
 }
 
+static bool canonical_pattern(struct span s, struct arena *arena, struct span *ret)
+{
+    struct address_pattern p;
+    if (!address_pattern_parse(s, arena, &p))
+        return false;
+    *ret = p.text;
+    return true;
+}
+
 static bool canonical_host(struct span s, struct arena *arena, struct span *ret)
 {
     struct ip_addr a;
@@ -169,6 +182,8 @@ static bool canonical(const struct schema_property *p, struct span s, struct are
         return domain_pattern_valid(s, DOMAIN_ALLOW_UTF8);
     if (p->type == SCHEMA_ADDRESS)
         return canonical_address(s, arena, ret);
+    if (p->type == SCHEMA_PATTERN)
+        return canonical_pattern(s, arena, ret);
     if (p->type == SCHEMA_HOST)
         return canonical_host(s, arena, ret);
     if (p->type == SCHEMA_ADDRESS_SPACE)
@@ -259,7 +274,9 @@ static enum err_code parse_time(const struct schema_property *p, struct value in
                                 struct value *ret, struct err *err)
 {
     int64_t ms = in.i;
-    if (in.kind != VALUE_TIME && !(in.kind == VALUE_STRING && num_parse_i64(in.s, 0, INT64_MAX, &ms)))
+    bool text = in.kind == VALUE_STRING;
+    if (in.kind != VALUE_TIME &&
+        !(text && (num_parse_i64(in.s, 0, INT64_MAX, &ms) || value_parse_time(span_trim(in.s), &ms))))
         return wrong(p, in, arena, err);
     *ret = value_time(ms);
     return ERR_NONE;
@@ -270,12 +287,12 @@ enum err_code schema_parse_one(const struct schema_property *p, struct value in,
 {
     static enum err_code (*const parsers[SCHEMA_TYPES])(const struct schema_property *, struct value,
                                                         struct arena *, struct value *, struct err *) = {
-        [SCHEMA_STRING] = parse_text, [SCHEMA_BOOL] = parse_bool,          [SCHEMA_INT] = parse_number,
-        [SCHEMA_SIZE] = parse_number, [SCHEMA_TIMESPAN] = parse_number,    [SCHEMA_TIME] = parse_time,
-        [SCHEMA_ENUM] = parse_word,   [SCHEMA_FLAGS] = parse_word,         [SCHEMA_FQDN] = parse_text,
-        [SCHEMA_DOMAIN] = parse_text, [SCHEMA_ADDRESS] = parse_text,       [SCHEMA_BINDING] = parse_text,
-        [SCHEMA_RANGE] = parse_text,  [SCHEMA_ADDRESS_SPACE] = parse_text, [SCHEMA_HOST] = parse_text,
-        [SCHEMA_SECRET] = parse_text,
+        [SCHEMA_STRING] = parse_text,  [SCHEMA_BOOL] = parse_bool,          [SCHEMA_INT] = parse_number,
+        [SCHEMA_SIZE] = parse_number,  [SCHEMA_TIMESPAN] = parse_number,    [SCHEMA_TIME] = parse_time,
+        [SCHEMA_ENUM] = parse_word,    [SCHEMA_FLAGS] = parse_word,         [SCHEMA_FQDN] = parse_text,
+        [SCHEMA_DOMAIN] = parse_text,  [SCHEMA_ADDRESS] = parse_text,       [SCHEMA_BINDING] = parse_text,
+        [SCHEMA_RANGE] = parse_text,   [SCHEMA_ADDRESS_SPACE] = parse_text, [SCHEMA_HOST] = parse_text,
+        [SCHEMA_PATTERN] = parse_text, [SCHEMA_SECRET] = parse_text,
     };
     return parsers[p->type](p, in, arena, ret, err);
 }

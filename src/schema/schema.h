@@ -24,6 +24,7 @@ enum schema_type {
     SCHEMA_FQDN,          /* a host name */
     SCHEMA_DOMAIN,        /* a domain, "*" or "*." in front allowed */
     SCHEMA_ADDRESS,       /* local@domain */
+    SCHEMA_PATTERN,       /* local@domain, *@domain, *@*.domain or <> (mail/address_pattern.h) */
     SCHEMA_BINDING,       /* IP:port */
     SCHEMA_RANGE,         /* an address, first-last, or address/bits */
     SCHEMA_ADDRESS_SPACE, /* [SMTP:]domain[;cost] */

@@ -9,8 +9,6 @@
 #include "base/num.h"
 #include "shell/internal.h"
 
-#include <time.h>
-
 /* What numbers can be compared with each other. */
 enum family {
     FAMILY_NONE,
@@ -48,49 +46,6 @@ static enum family family_of(struct value v)
 
 /* ---- text as numbers ---- */
 
-/* Cuts `digits` digits off; false when they are not there or out of range. */
-static bool take_digits(struct span *s, size_t digits, int min, int max, int *ret)
-{
-    int64_t n;
-    if (s->len < digits || !num_parse_i64(span_head(*s, digits), min, max, &n))
-        return false;
-    *s = span_from(*s, digits);
-    *ret = (int)n;
-    return true;
-}
-
-static bool take_char(struct span *s, char c)
-{
-    if (s->len == 0 || ascii_upper(s->ptr[0]) != c)
-        return false;
-    *s = span_from(*s, 1);
-    return true;
-}
-
-/* 2026-01-31, and behind a T or blank hh:mm[:ss[.fff]]; a Z at the end may stand. UTC. */
-static bool parse_time(struct span s, int64_t *ret_ms)
-{
-    struct tm tm = {0};
-    int ms = 0;
-    if (!take_digits(&s, 4, 1970, 9999, &tm.tm_year) || !take_char(&s, '-') ||
-        !take_digits(&s, 2, 1, 12, &tm.tm_mon) || !take_char(&s, '-') || !take_digits(&s, 2, 1, 31, &tm.tm_mday))
-        return false;
-    if (take_char(&s, 'T') || take_char(&s, ' ')) {
-        if (!take_digits(&s, 2, 0, 23, &tm.tm_hour) || !take_char(&s, ':') ||
-            !take_digits(&s, 2, 0, 59, &tm.tm_min))
-            return false;
-        if (take_char(&s, ':') && !take_digits(&s, 2, 0, 59, &tm.tm_sec))
-            return false;
-        if (take_char(&s, '.') && !take_digits(&s, 3, 0, 999, &ms))
-            return false;
-        IGNORE_RESULT(take_char(&s, 'Z'));
-    }
-    tm.tm_year -= 1900;
-    tm.tm_mon--;
-    *ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
-    return s.len == 0;
-}
-
 /* A fraction without a unit is no count. */
 static bool parse_count(struct span s, int64_t *ret)
 {
@@ -113,10 +68,10 @@ static bool to_number(struct value v, enum family family, struct number *ret)
         return family_of(v) == family;
     switch (family) {
     case FAMILY_TIMESPAN: return value_parse_timespan(v.s, &ret->i);
-    case FAMILY_TIME: return parse_time(v.s, &ret->i);
+    case FAMILY_TIME: return value_parse_time(v.s, &ret->i);
     case FAMILY_COUNT: return parse_count(v.s, &ret->i);
     case FAMILY_ANY: /* all are below Unlimited */
-        return parse_count(v.s, &ret->i) || value_parse_timespan(v.s, &ret->i) || parse_time(v.s, &ret->i);
+        return parse_count(v.s, &ret->i) || value_parse_timespan(v.s, &ret->i) || value_parse_time(v.s, &ret->i);
     case FAMILY_NONE: break;
     }
     return false;

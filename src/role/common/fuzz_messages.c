@@ -4,6 +4,7 @@
  */
 #include "directory/directory_check.h"
 #include "role/common/event.h"
+#include "role/common/grant_usage.h"
 #include "role/common/job.h"
 #include "role/common/messages.h"
 #include "role/common/submission.h"
@@ -61,6 +62,25 @@ static void try_events(struct span body, struct buf *b)
     ASSERT(!cursor_done(&c) || b->len == body.len);
 }
 
+/* The file of uses: what it prints it reads, and prints again. */
+static void try_usage(struct span text, struct buf *b)
+{
+    struct grant_usage u, back;
+    struct buf again;
+    grant_usage_init(&u);
+    grant_usage_init(&back);
+    buf_init(&again, 1 << 20);
+    buf_clear(b);
+    grant_usage_parse(&u, text);
+    grant_usage_print(&u, b);
+    grant_usage_parse(&back, buf_span(b));
+    grant_usage_print(&back, &again);
+    ASSERT(span_eq(buf_span(b), buf_span(&again)));
+    buf_done(&again);
+    grant_usage_done(&u);
+    grant_usage_done(&back);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span body = span_make(data, size);
@@ -83,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_report(body, &a, &b);
     try_submission(body, &a, &b);
     try_events(body, &b);
+    try_usage(body, &b);
     buf_done(&b);
     arena_clear(&a);
     return 0;

@@ -75,6 +75,17 @@ enum err_code message_take_resolution(const struct frame *f, struct arena *arena
     return code;
 }
 
+enum err_code message_get_send_as(const struct frame *f, bool *ret)
+{
+    struct cursor c = cursor_of(f ? f->body : SPAN(""));
+    uint8_t outcome = cursor_u8(&c);
+    bool may = cursor_bool(&c);
+    if (!cursor_done(&c) || outcome)
+        return ERR_UNAVAILABLE;
+    *ret = may;
+    return ERR_NONE;
+}
+
 void message_put_identity(struct buf *out, uint8_t verdict, const struct directory_identity *id)
 {
     put_u8(out, verdict);

@@ -17,6 +17,11 @@ enum err_code message_get_resolution(struct span body, struct arena *arena, stru
 enum { MESSAGE_RESOLUTION_MAX = 16 * 1024 * 1024 };
 enum err_code message_take_resolution(const struct frame *f, struct arena *arena, struct directory_recipient *ret);
 
+/* ---- DIRECTORY_SEND_AS: user, address -> outcome, may ---- */
+
+/* The outcome, ERR_UNAVAILABLE for one that cannot be told or read, or for no answer (NULL). */
+enum err_code message_get_send_as(const struct frame *f, bool *ret);
+
 /* ---- DIRECTORY_CHECK: user, password -> verdict, identity ---- */
 
 /* What directory_check.h says: refused, accepted, unavailable. */

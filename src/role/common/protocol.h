@@ -50,6 +50,8 @@ enum message_type {
     /* receive, queue -> directory: questions */
     DIRECTORY_RESOLVE = 200, /* str address -> struct resolution (messages.h), a large body */
     DIRECTORY_CHECK,         /* str user, str password -> struct identity (messages.h) */
+    DIRECTORY_SEND_AS, /* from receive: str guid of a mailbox, str address -> u8 outcome (enum err_code), bool: it
+                          may send as the address's owner */
 
     /* receive -> queue */
     QUEUE_STORE = 300, /* question: u64 token (0: no parts ahead), u64 spool id (0: inline), str envelope, str body

@@ -2,7 +2,8 @@
  * directory.c: the directory role: whose an address is, whose a password is. The only process that sees password
  * hashes.
  *
- * It takes: DIRECTORY_RESOLVE from receive and queue, DIRECTORY_CHECK from receive, OBJECTS_* from manage.
+ * It takes: DIRECTORY_RESOLVE from receive and queue, DIRECTORY_CHECK and DIRECTORY_SEND_AS from receive, OBJECTS_*
+ * from manage.
  */
 #include "directory/embedded.h"
 
@@ -21,6 +22,8 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
     (void)index;
     if (f->type == DIRECTORY_RESOLVE && (peer == ROLE_RECEIVE || peer == ROLE_QUEUE))
         resolve_serve(directory, link, f);
+    else if (f->type == DIRECTORY_SEND_AS && peer == ROLE_RECEIVE)
+        send_as_serve(directory, link, f);
     else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
         passwords_check(role, directory, link, f);
     else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_GENERATION && peer == ROLE_MANAGE)

@@ -9,6 +9,8 @@ void passwords_check(struct role *role, struct directory *directory, struct link
 
 /* ---- resolve.c: DIRECTORY_RESOLVE, answered at once ---- */
 void resolve_serve(struct directory *directory, struct link *link, const struct frame *f);
+/* DIRECTORY_SEND_AS, likewise. */
+void send_as_serve(struct directory *directory, struct link *link, const struct frame *f);
 
 /* ---- objects.c: OBJECTS_*, the recipients as the cmdlets administer them ---- */
 struct object_store;

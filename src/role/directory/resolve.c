@@ -1,5 +1,6 @@
 /*
- * resolve.c: DIRECTORY_RESOLVE: whose an address is, answered at once.
+ * resolve.c: DIRECTORY_RESOLVE: whose an address is, and DIRECTORY_SEND_AS: who may send as its owner. Answered at
+ * once.
  *
  * Invariant: every question is answered. What cannot be told is ERR_UNAVAILABLE or worse, never "not found"; only a
  * malformed address is nobody's.
@@ -56,4 +57,22 @@ void resolve_serve(struct directory *directory, struct link *link, const struct 
     if (code && code != ERR_UNAVAILABLE)
         log_failure(address, "the answer could not be sent");
     large_body_done(&body);
+}
+
+void send_as_serve(struct directory *directory, struct link *link, const struct frame *f)
+{
+    CLEANUP(buf_done) struct buf b;
+    struct err err = {0};
+    struct cursor c = cursor_of(f->body);
+    struct span user = cursor_bytes(&c, DIRECTORY_NAME_MAX), address = cursor_bytes(&c, DIRECTORY_NAME_MAX);
+    bool may = false;
+    enum err_code code = cursor_done(&c) ? directory_send_as(directory, user, address, &may, &err) : ERR_NONE;
+    if (code)
+        log_failure(address, err.text);
+    buf_init(&b, 16);
+    put_u8(&b, (uint8_t)code);
+    put_bool(&b, may);
+    code = link_send(link, f->type | LINK_ANSWER, f->id, buf_span(&b), NULL, 0);
+    if (code && code != ERR_UNAVAILABLE)
+        log_failure(address, "the answer could not be sent");
 }

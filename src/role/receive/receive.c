@@ -13,6 +13,7 @@
 #include "role/common/roles.h"
 #include "role/receive/admission.h"
 #include "role/receive/certificates.h"
+#include "role/receive/grants.h"
 #include "role/receive/listener.h"
 #include "role/receive/session.h"
 #include "runtime/log.h"
@@ -26,6 +27,7 @@ static struct {
 
 static void finish(struct role *role)
 {
+    grants_flush();
     event_sender_flush();
     role_exit(role, EXIT_SUCCESS);
 }
@@ -100,6 +102,7 @@ static enum err_code start(struct role *role, struct err *err)
 {
     (void)err;
     event_sender_init(role);
+    grants_init(role);
     return ERR_NONE; /* it serves when the first policy has come */
 }
 

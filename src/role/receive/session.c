@@ -238,7 +238,7 @@ static size_t on_input(void *context, struct span bytes)
  * 3207 4.2). */
 static void forget_user(struct session *s)
 {
-    gate_begin(&s->gate, s->policy, s->connector, 0);
+    session_gate_begin(s);
     s->user = (struct span){0};
 }
 

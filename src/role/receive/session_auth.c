@@ -35,7 +35,7 @@ static void logged_on(struct session *s, const struct directory_identity *identi
                              .address_count = identity->address_count,
                              .groups = identity->groups,
                              .group_count = identity->group_count};
-    struct gate_verdict v = gate_log_on(&s->gate, &user);
+    struct gate_verdict v = gate_log_on(session_gate(s), &user);
     bool accepted = v.answer.verdict == SMTP_ANSWER_OK;
     if (accepted)
         s->user = identity->primary;

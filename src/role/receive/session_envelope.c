@@ -5,11 +5,16 @@
 
 enum { RESOLVE_WAIT_MS = 20000, QUESTION_MAX = ADDRESS_XLONG_MAX + 16 };
 
-void session_mail(struct session *s, const struct smtp_mail *mail)
+/* Again when the directory has said whose sender it is: what was asked stays valid until it is answered. */
+static void decide_sender(struct session *s)
 {
-    arena_reset(&s->transaction);
-    struct gate_verdict v = gate_mail(&s->gate, mail);
+    const struct smtp_mail *mail = s->send_as.mail;
     struct smtp_limit limit;
+    struct gate_verdict v = gate_mail(session_gate(s), mail);
+    if (v.ask_send_as.len) {
+        session_ask_send_as(s, v.ask_send_as, decide_sender);
+        return;
+    }
     if (v.answer.verdict != SMTP_ANSWER_OK)
         session_deny(s, &v.decision, mail->address.text, NULL);
     else if (!admission_message(s->policy, s->connector, s->remote.addr, s->gate.user.guid, clock_mono_ms(),
@@ -20,6 +25,13 @@ void session_mail(struct session *s, const struct smtp_mail *mail)
                                             "limit"),
                                  &limit);
     session_reply(s, &v.answer);
+}
+
+void session_mail(struct session *s, const struct smtp_mail *mail)
+{
+    arena_reset(&s->transaction);
+    s->send_as.mail = mail;
+    decide_sender(s);
 }
 
 static void on_resolved(void *context, struct frame *f)
@@ -39,10 +51,14 @@ static void on_resolved(void *context, struct frame *f)
     session_unref(s);
 }
 
-void session_rcpt(struct session *s, const struct smtp_recipient *rcpt)
+static void decide_recipient(struct session *s)
 {
-    struct span address = gate_recipient_address(s->policy, &rcpt->address, &s->transaction);
-    struct gate_verdict v = gate_rcpt(&s->gate, address);
+    struct span address = s->send_as.recipient;
+    struct gate_verdict v = gate_rcpt(session_gate(s), smtp_server_envelope(s->smtp)->mail.address.text, address);
+    if (v.ask_send_as.len) {
+        session_ask_send_as(s, v.ask_send_as, decide_recipient);
+        return;
+    }
     if (v.answer.verdict != SMTP_ANSWER_OK)
         session_deny(s, &v.decision, address, NULL);
     if (!v.ask_directory) {
@@ -60,4 +76,10 @@ void session_rcpt(struct session *s, const struct smtp_recipient *rcpt)
         session_ref(s);
     }
     buf_done(&b);
+}
+
+void session_rcpt(struct session *s, const struct smtp_recipient *rcpt)
+{
+    s->send_as.recipient = gate_recipient_address(s->policy, &rcpt->address, &s->transaction);
+    decide_recipient(s);
 }

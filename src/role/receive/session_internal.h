@@ -44,6 +44,13 @@ struct session {
     /* the answer that a callback worked out, given when the machine's call has returned */
     bool answer_ready;
     struct smtp_answer answer;
+    /* the question to the directory whether the user may send as an address's owner, and what it was asked for */
+    struct {
+        struct span address;
+        void (*again)(struct session *s);
+        const struct smtp_mail *mail;
+        struct span recipient;
+    } send_as;
     /* transaction */
     struct arena transaction;
     struct intake intake;
@@ -80,6 +87,18 @@ void session_proxy_input_ended(struct session *s);
 /* Whether the first that a client says is a PROXY header that nobody asked for: the session ends then. */
 bool session_proxy_uninvited(struct session *s, struct span first);
 void session_proxy_free(struct session *s);
+/* ---- session_grants.c ---- */
+/* Nobody has logged on. */
+void session_gate_begin(struct session *s);
+/* The gate as it is to be asked now. */
+struct gate *session_gate(struct session *s);
+/*
+ * Asks the directory what a gate_verdict wants to know; `again` is called, at once or later, when the gate knows.
+ * Not when the session has ended by then.
+ */
+void session_ask_send_as(struct session *s, struct span address, void (*again)(struct session *s));
+/* Counts the message for each entry that limits them; false: one of them is exhausted. */
+bool session_rates_allow(struct session *s, struct smtp_answer *ret_refusal);
 /* ---- session_auth.c ---- */
 void session_auth_start(struct session *s, const struct smtp_ask *ask);
 void session_auth_step(struct session *s, struct span response);

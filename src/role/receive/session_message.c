@@ -125,11 +125,16 @@ static bool build_options(struct session *s, struct intake_options *ret)
 void session_message_begin(struct session *s)
 {
     struct intake_options options;
+    struct smtp_answer refusal;
     const struct smtp_envelope *e = smtp_server_envelope(s->smtp);
     session_message_abort(s);
     arena_reset(&s->transaction);
     session_protocol_message(s);
-    s->rights = gate_rights(&s->gate);
+    s->rights = gate_rights(session_gate(s), e);
+    if (!session_rates_allow(s, &refusal)) {
+        session_reply(s, &refusal);
+        return;
+    }
     s->content = content_new(s->role, e->mail.size, &content_owner, s);
     if (!s->content || !build_options(s, &options)) {
         session_message_abort(s);
@@ -187,25 +192,43 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
         b->failed = true;
 }
 
-void session_message_end(struct session *s)
+static void store(struct session *s)
 {
-    const struct intake_result *r = &s->intake_result;
     struct buf envelope;
-    intake_finish(&s->intake, &s->intake_result);
-    struct gate_verdict v = gate_message(&s->gate, s->rights, r);
-    struct smtp_limit limit;
-    if (gate_message_limit(&s->gate, r->problem, &limit))
-        v.answer = session_limit(s, v.answer.reply, &limit);
-    if (v.answer.verdict != SMTP_ANSWER_OK) {
-        session_deny(s, &v.decision, r->from_count ? r->from[0] : r->sender, NULL);
-        session_reply(s, &v.answer);
-        return;
-    }
     buf_init(&envelope, SUBMISSION_MAX);
-    put_envelope(&envelope, s, r);
+    put_envelope(&envelope, s, &s->intake_result);
     if (envelope.failed)
         session_reply(s, &(struct smtp_answer){.verdict = SMTP_ANSWER_UNAVAILABLE});
     else
         content_store(s->content, buf_span(&envelope));
     buf_done(&envelope);
+}
+
+/* Once more for each author whom the directory was asked about. */
+static void decide_message(struct session *s)
+{
+    if (!s->content) /* it was given up while the directory was asked */
+        return;
+    const struct intake_result *r = &s->intake_result;
+    struct span author = r->from_count ? r->from[0] : r->sender;
+    struct smtp_limit limit;
+    struct gate_verdict v = gate_message(session_gate(s), r);
+    if (gate_message_limit(&s->gate, r->problem, &limit))
+        v.answer = session_limit(s, v.answer.reply, &limit);
+    if (v.ask_send_as.len) {
+        session_ask_send_as(s, v.ask_send_as, decide_message);
+        return;
+    }
+    if (v.answer.verdict != SMTP_ANSWER_OK)
+        session_deny(s, &v.decision, author, NULL);
+    if (v.answer.verdict != SMTP_ANSWER_OK || !session_rates_allow(s, &v.answer))
+        session_reply(s, &v.answer);
+    else
+        store(s);
+}
+
+void session_message_end(struct session *s)
+{
+    intake_finish(&s->intake, &s->intake_result);
+    decide_message(s);
 }

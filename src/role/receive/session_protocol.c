@@ -56,7 +56,7 @@ void session_protocol_permissions(struct session *s)
     if (!s->protocol)
         return;
     buf_init(&b, TEXT_MAX);
-    rights_print(&b, gate_rights(&s->gate));
+    rights_print(&b, gate_session_rights(session_gate(s)));
     protocol_log_row(s->protocol, PROTOCOL_ROW_INFORMATION, b.len ? buf_span(&b) : SPAN("None"),
                      SPAN("Set Session Permissions"));
     buf_done(&b);
