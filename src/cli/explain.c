@@ -280,12 +280,12 @@ int cli_explain(int argc, char **argv)
     struct explain_session session;
     struct arena arena;
     int left = cli_parse(argc, argv, options, ARRAY_LEN(options)), status = EXIT_USAGE;
-    if (left == 1) /* a refusal of the past, by its code */
+    if (left == 1 && !a.remote && !a.to) /* a refusal of the past, by its code */
         return explain_code(cli_state(a.state), argv[1], a.json);
     if (left > 0)
         fprintf(stderr,
                 "mailreeve explain: `%s` is too much; a session is given by options, a refusal by one code\n",
-                argv[2]);
+                argv[left]);
     if (left)
         return EXIT_USAGE;
     arena_init(&arena, ARENA_MAX);
