@@ -1,6 +1,6 @@
 /*
- * cli.h: the commands of the program `mailreeve`. Exit status everywhere: 0 done, 1 failed, 2 the command line is
- * wrong.
+ * cli.h: the commands of the program `mailreeve`. Exit status, unless said otherwise: 0 done, 1 failed, 2 the
+ * command line is wrong.
  */
 #pragma once
 
@@ -20,6 +20,9 @@ int cli_explain(int argc, char **argv);
 int cli_init(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 int cli_shell(int argc, char **argv);
+int cli_export(int argc, char **argv);
+int cli_plan(int argc, char **argv); /* status as diff(1): 0 the same, 1 differences, 2 trouble */
+int cli_apply(int argc, char **argv);
 
 /* One option of a command: `--name VALUE`, `--name=VALUE`, or `-c VALUE` where the name is one character. */
 struct cli_option {

@@ -59,6 +59,38 @@ static const struct cli_command commands[] = {
      "Exit status: 0 allowed, 1 refused, 2 the command line is wrong, 3 it cannot be said (the state cannot be "
      "read).\n",
      cli_explain},
+    {"export", "[--state DIR] [--recipients]", "print the whole policy as a script of cmdlets",
+     "Works with the server running, and with it stopped. What has its default is left out; passwords are never "
+     "exported.\n"
+     "  --recipients        mailboxes, contacts, groups and their members as well\n",
+     cli_export},
+    {"plan", "[--state DIR] [--recipients] [--json] FILE", "show what applying a policy script would change",
+     "FILE says the whole policy, as mailreeve export prints it; - is standard input. It is run on an empty policy "
+     "in "
+     "memory,\n"
+     "and what it makes is compared with the present state, property by property. Nothing is changed.\n"
+     "  --recipients        FILE says all recipients too: those it does not make would be removed\n"
+     "  --json              for programs\n"
+     "Exit status: 0 no difference, 1 differences, 2 FILE or the command line is wrong, or the state cannot be "
+     "read.\n",
+     cli_plan},
+    {"apply", "[--state DIR] [--recipients] [--json] [--yes] [--confirm-within TIME] FILE | --confirm | --rollback",
+     "make the policy what a script says",
+     "Shows the plan and applies it: all of it or nothing. Passwords that FILE does not give stay. On a terminal "
+     "it "
+     "asks before it\n"
+     "removes objects.\n"
+     "  --recipients        FILE says all recipients too: those it does not make are removed\n"
+     "  --yes               does not ask\n"
+     "  --confirm-within T  rolls back by itself unless `mailreeve apply --confirm` comes within T (90s, 5m, 2h), "
+     "also "
+     "when the\n"
+     "                      server or this command ends meanwhile\n"
+     "  --confirm           keeps what was applied so\n"
+     "  --rollback          rolls it back at once\n"
+     "  --json              the plan for programs\n"
+     "Exit status: 0 the policy is what FILE says, 1 nothing was changed, 2 the command line is wrong.\n",
+     cli_apply},
 };
 
 static void print_usage(FILE *out)

@@ -46,6 +46,7 @@ struct shell_local {
     int lock; /* held as long as the stores are open */
     struct directory *directory;
     struct denials denials;
+    struct object_store *policy, *recipients; /* below the audit trail */
     struct grant_usage usage;
     struct admin admin;
     bool changed; /* the effective user is the state's owner */

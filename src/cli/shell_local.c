@@ -71,19 +71,43 @@ static enum err_code check_owner(const char *state, struct stat *ret, struct err
                    owner ? owner->pw_name : "its owner");
 }
 
+static void name_caller(char *out, size_t cap)
+{
+    const struct passwd *user = getpwuid(getuid()); /* the real one: who has started the command */
+    if (user)
+        snprintf(out, cap, "%s", user->pw_name);
+    else
+        snprintf(out, cap, "uid %lu", (unsigned long)getuid());
+}
+
 static enum err_code open_stores(struct shell_local *l, const char *state, struct err *err)
 {
-    char policy[STATE_PATH_MAX + 64], recipients[STATE_PATH_MAX + 64];
-    struct cmdlet_context *c = &l->admin.context;
+    char policy[STATE_PATH_MAX + 64], recipients[STATE_PATH_MAX + 64], caller[TRAIL_CALLER_MAX];
     enum err_code code = state_path(state, "policy.db", policy, sizeof policy, err);
     if (!code)
         code = state_path(state, "directory.db", recipients, sizeof recipients, err);
     if (!code)
-        code = object_store_sqlite_open(policy, &c->policy, err);
+        code = object_store_sqlite_open(policy, &l->policy, err);
     if (!code)
         code = directory_embedded_open(recipients, &l->directory, err);
-    if (!code && !(c->recipients = directory_objects_new(l->directory)))
+    if (!code && !(l->recipients = directory_objects_new(l->directory)))
         code = err_set(err, ERR_NO_MEMORY, "out of memory");
+    if (!code) {
+        name_caller(caller, sizeof caller);
+        admin_watch(&l->admin, l->policy, l->recipients, caller);
+    }
+    return code;
+}
+
+/* A policy whose time to be confirmed ended while the server was stopped. */
+static enum err_code roll_back_due(struct shell_local *l, struct err *err)
+{
+    bool done = false;
+    int64_t deadline;
+    enum err_code code = admin_roll_back_due(&l->admin, &done, &deadline, err);
+    if (done)
+        l->person->warn(l->person,
+                        SPAN("The policy that was applied was not confirmed in time; it was rolled back."));
     return code;
 }
 
@@ -116,6 +140,8 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
     }
     if (!code)
         code = open_stores(l, state, err);
+    if (!code)
+        code = roll_back_due(l, err);
     if (code)
         shell_local_close(l);
     return code;
@@ -123,10 +149,10 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
 
 void shell_local_close(struct shell_local *l)
 {
-    object_store_close(l->admin.context.recipients);
-    object_store_close(l->admin.context.policy);
-    directory_close(l->directory);
     admin_done(&l->admin);
+    object_store_close(l->recipients);
+    object_store_close(l->policy);
+    directory_close(l->directory);
     grant_usage_done(&l->usage);
     leave_owner(l);
     if (l->lock >= 0)

@@ -111,7 +111,20 @@ static enum err_code ask_confirm(int tty, struct span text, struct buf *out, str
     }
 }
 
-/* Into out, which has room for one byte more than an answer may have. */
+/* Room for more; what there is moves into it and is wiped, since it may be a password. NULL: too much. */
+static char *grow(struct buf *b, size_t more)
+{
+    struct buf grown;
+    if (b->cap - b->len < more) {
+        buf_init(&grown, b->max);
+        IGNORE_RESULT(buf_reserve(&grown, 2 * b->cap + more));
+        buf_add(&grown, buf_span(b));
+        buf_wipe(b);
+        *b = grown;
+    }
+    return buf_reserve(b, more);
+}
+
 static enum err_code read_file(struct span name, struct buf *out, struct err *err)
 {
     char path[4096];
@@ -122,8 +135,9 @@ static enum err_code read_file(struct span name, struct buf *out, struct err *er
     if (fd < 0)
         return err_errno(err, errno, "cannot read %s", path);
     ssize_t n = 1;
-    while (out->len <= CONSOLE_ANSWER_MAX && n > 0) {
-        n = read(fd, out->ptr + out->len, CONSOLE_ANSWER_MAX + 1 - out->len);
+    while (out->len <= CONSOLE_FILE_MAX && n > 0) {
+        char *room = grow(out, 64 * 1024);
+        n = room ? read(fd, room, 64 * 1024) : 0;
         if (n > 0)
             buf_commit(out, (size_t)n);
     }
@@ -131,8 +145,8 @@ static enum err_code read_file(struct span name, struct buf *out, struct err *er
     close(fd);
     if (n < 0)
         return err_errno(err, saved, "cannot read %s", path);
-    return out->len > CONSOLE_ANSWER_MAX
-               ? err_set(err, ERR_LIMIT, "%s is longer than %d bytes", path, CONSOLE_ANSWER_MAX)
+    return out->failed || out->len > CONSOLE_FILE_MAX
+               ? err_set(err, ERR_LIMIT, "%s is longer than %d MB", path, CONSOLE_FILE_MAX >> 20)
                : ERR_NONE;
 }
 
@@ -164,7 +178,7 @@ static enum err_code person_ask(struct shell_host *host, enum shell_ask_kind kin
     struct buf answer;
     if (kind != SHELL_ASK_FILE && !p->present)
         return nobody(kind, text, err);
-    buf_init(&answer, CONSOLE_ANSWER_MAX + 1);
+    buf_init(&answer, kind == SHELL_ASK_FILE ? 4 * (size_t)CONSOLE_FILE_MAX : CONSOLE_ANSWER_MAX + 1);
     /* All of it at once: growing would leave pieces of a password behind in freed memory. */
     char *room = buf_reserve(&answer, CONSOLE_ANSWER_MAX + 1);
     enum err_code code = !room                    ? err_set(err, ERR_NO_MEMORY, "out of memory")

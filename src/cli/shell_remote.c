@@ -8,7 +8,7 @@
 #include "base/cursor.h"
 #include "cli/shell.h"
 #include "role/common/console.h"
-#include "runtime/frame.h"
+#include "runtime/large_body.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,26 +113,34 @@ static void wait_for(int fd, short events)
 
 static enum err_code send_statement(struct run *r, struct err *err)
 {
-    struct buf head;
+    struct buf body;
+    struct large_body packed = {0};
     enum frame_status st;
-    buf_init(&head, CONSOLE_STATEMENT_MAX + 16);
-    put_bytes(&head, r->statement->source);
-    put_u32(&head, r->count);
-    const struct span parts[] = {buf_span(&head), buf_span(&r->answers)};
+    /* All of the room at once: growing would leave passwords behind in freed memory. */
+    size_t size = r->statement->source.len + r->answers.len + 16;
+    buf_init(&body, size);
+    IGNORE_RESULT(buf_reserve(&body, size));
+    put_bytes(&body, r->statement->source);
+    put_u32(&body, r->count);
+    buf_add(&body, buf_span(&r->answers));
     enum err_code code = ERR_NONE;
-    if (head.failed)
+    if (body.failed)
         code = err_set(err, ERR_NO_MEMORY, "out of memory");
-    else if (parts[0].len + parts[1].len > FRAME_BODY_MAX)
-        code = err_set(err, ERR_LIMIT, "the answers to this statement are more than %d KB; make it smaller",
-                       FRAME_BODY_MAX / 1024);
-    while (!code && (st = frame_send(r->fd, CONSOLE_RUN, 1, parts, ARRAY_LEN(parts), NULL, 0)) != FRAME_OK) {
+    else if (size > CONSOLE_RUN_MAX)
+        code = err_set(err, ERR_LIMIT, "the answers to this statement are more than %d MB; make it smaller",
+                       CONSOLE_RUN_MAX >> 20);
+    else
+        code = large_body_pack(buf_span(&body), &packed, err);
+    while (!code &&
+           (st = frame_send(r->fd, CONSOLE_RUN, 1, &packed.part, 1, packed.fds, packed.fd_count)) != FRAME_OK) {
         if (st != FRAME_AGAIN)
             code =
                 err_set(err, ERR_UNAVAILABLE, "the server ended before the statement was sent; nothing was done");
         else
             wait_for(r->fd, POLLOUT);
     }
-    buf_done(&head);
+    large_body_done(&packed);
+    buf_wipe(&body);
     return code;
 }
 
@@ -176,6 +184,19 @@ static enum err_code ask(struct run *r, enum shell_ask_kind kind, struct span te
     return r->host->ask(r->host, kind, text, &r->arena, ret, err);
 }
 
+/* Growing in place would leave passwords behind in freed memory. */
+static void make_room(struct buf *b, size_t more)
+{
+    struct buf grown;
+    if (b->failed || b->cap - b->len >= more)
+        return;
+    buf_init(&grown, b->max);
+    IGNORE_RESULT(buf_reserve(&grown, b->len + more));
+    buf_add(&grown, buf_span(b));
+    buf_wipe(b);
+    *b = grown;
+}
+
 /* CONSOLE_ASK: the person's answer is added to those that go with the statement. */
 static enum err_code answer(struct run *r, struct span body, struct err *err)
 {
@@ -190,6 +211,7 @@ static enum err_code answer(struct run *r, struct span body, struct err *err)
     enum err_code code = ask(r, (enum shell_ask_kind)kind, text, &given, err);
     if (code)
         return code;
+    make_room(&r->answers, text.len + given.len + 16);
     put_u8(&r->answers, kind);
     put_bytes(&r->answers, text);
     put_bytes(&r->answers, given);
@@ -261,7 +283,7 @@ enum err_code shell_remote_run(int fd, const struct statement *statement, struct
                                const struct shell_output *output, struct err *err)
 {
     struct run r = {.fd = fd, .statement = statement, .host = host, .output = output};
-    enum { ANSWERS_ARENA_MAX = 4 << 20 };
+    enum { ANSWERS_ARENA_MAX = 2 * CONSOLE_RUN_MAX };
     bool again = true;
     *err = (struct err){0};
     if (statement->source.len > CONSOLE_STATEMENT_MAX)
@@ -269,12 +291,9 @@ enum err_code shell_remote_run(int fd, const struct statement *statement, struct
                        "the statement has %zu bytes, and a running server takes %d KB in one; write it as several",
                        statement->source.len, CONSOLE_STATEMENT_MAX / 1024);
     arena_init(&r.arena, ANSWERS_ARENA_MAX);
-    buf_init(&r.answers, FRAME_BODY_MAX);
+    buf_init(&r.answers, CONSOLE_RUN_MAX);
     r.buffer = malloc(FRAME_BUFFER);
-    /* All of the room at once: growing would leave passwords behind in freed memory. */
-    enum err_code code = r.buffer && buf_reserve(&r.answers, FRAME_BODY_MAX)
-                             ? ERR_NONE
-                             : err_set(err, ERR_NO_MEMORY, "out of memory");
+    enum err_code code = r.buffer ? ERR_NONE : err_set(err, ERR_NO_MEMORY, "out of memory");
     while (!code && again) {
         again = false;
         code = send_statement(&r, err);

@@ -126,6 +126,15 @@ static enum err_code make_settings(struct cmdlet_context *c, struct arena *arena
     return code ? code : put(c, &schema_transport_config, config, err);
 }
 
+enum err_code cmdlet_init_settings(struct cmdlet_context *context, struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    enum err_code code = make_settings(context, &arena, err);
+    arena_clear(&arena);
+    return code;
+}
+
 enum err_code cmdlet_init_state(struct cmdlet_context *context, struct span domain, struct err *err)
 {
     struct arena arena;

@@ -9,3 +9,5 @@
  * a transaction. ERR_INVALID: the domain or the host is no name.
  */
 enum err_code cmdlet_init_state(struct cmdlet_context *context, struct span domain, struct err *err);
+/* TransportServer and TransportConfig alone, as they are on an empty policy. As above. */
+enum err_code cmdlet_init_settings(struct cmdlet_context *context, struct err *err);

@@ -46,6 +46,7 @@ struct cmdlet_context {
     bool edge;                       /* the role Edge instead of Hub */
     struct span host;                /* this server's FQDN */
     uint32_t port_offset;            /* added to the ports of usage types and default connectors */
+    bool secrets_elsewhere;          /* of struct schema_facts */
     int64_t (*now_ms)(void);         /* since 1970 */
     void (*random)(void *bytes, size_t count);
 };

@@ -44,6 +44,9 @@ enum { PERMISSION_COMMANDS = 3, MEMBER_COMMANDS = 3, QUEUE_COMMANDS = 2, DENIAL_
 extern const struct shell_command permission_commands[PERMISSION_COMMANDS], member_commands[MEMBER_COMMANDS],
     queue_commands[QUEUE_COMMANDS], denial_commands[DENIAL_COMMANDS];
 
+enum { PLAN_COMMANDS = 5, AUDIT_COMMANDS = 1 };
+extern const struct shell_command plan_commands[PLAN_COMMANDS], audit_commands[AUDIT_COMMANDS];
+
 /* ---- generic.c: New-, Get-, Set- and Remove- over any noun; command->data is the noun ---- */
 enum err_code cmdlet_run_new(struct shell_call *call, struct err *err);
 enum err_code cmdlet_run_get(struct shell_call *call, struct err *err);

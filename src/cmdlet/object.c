@@ -108,6 +108,7 @@ enum err_code cmdlet_facts(struct cmdlet_context *c, struct arena *arena, struct
         .edge = c->edge,
         .downgraded_server_auth = server && record_bool(server, SPAN("UseDowngradedExchangeServerAuth"), false),
         .secure_domains = secure && secure->kind == VALUE_LIST ? secure->list.count : 0,
+        .secrets_elsewhere = c->secrets_elsewhere,
     };
     return ERR_NONE;
 }

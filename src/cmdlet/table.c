@@ -124,6 +124,7 @@ static const struct shell_view views[] = {
     VIEW("Message", "Identity", "FromAddress", "Status", "Queue", "Subject"),
     VIEW("Denial", "Time", "Code", "Connector", "RemoteEndpoint", "Sender", "Recipient", "Reply"),
     VIEW("Command", "Name", "Synopsis"),
+    VIEW("AdminAuditLogEvent", "RunDate", "Caller", "CmdletName", "ObjectModified", "Changes"),
 };
 
 enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct err *err)
@@ -147,6 +148,10 @@ enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct 
         add(&b, &queue_commands[i]);
     for (size_t i = 0; i < DENIAL_COMMANDS; i++)
         add(&b, &denial_commands[i]);
+    for (size_t i = 0; i < PLAN_COMMANDS; i++)
+        add(&b, &plan_commands[i]);
+    for (size_t i = 0; i < AUDIT_COMMANDS; i++)
+        add(&b, &audit_commands[i]);
     if (b.failed)
         return cmdlet_no_memory(err);
     *ret = (struct shell_table){

@@ -56,5 +56,15 @@ enum err_code directory_embedded_list(struct directory *d, struct span class_nam
 enum err_code directory_embedded_find(struct directory *d, struct span class_name, struct span property,
                                       struct span text, struct arena *arena, struct record ***ret,
                                       size_t *ret_count, struct err *err);
+/*
+ * What was done to the recipients, in the transaction that did it: as object_store_trail_add and
+ * object_store_trail_read, with at most `keep` entries.
+ */
+enum { DIRECTORY_TRAIL_ENTRY_MAX = 4 << 20 /* bytes */ };
+enum err_code directory_embedded_trail_add(struct directory *d, const struct record *entry, int64_t at_ms,
+                                           int64_t since_ms, uint64_t keep, struct err *err);
+enum err_code directory_embedded_trail_read(struct directory *d, uint64_t before, size_t limit, struct arena *arena,
+                                            struct record ***ret, size_t *ret_count, uint64_t *ret_next,
+                                            struct err *err);
 /* Grows with every commit of this handle. */
 uint64_t directory_embedded_generation(const struct directory *d);

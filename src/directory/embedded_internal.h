@@ -47,6 +47,11 @@ enum sql_id {
     SQL_ADD_ADDRESS,
     SQL_ADD_MEMBER,
     SQL_SET_PASSWORD,
+    /* the trail */
+    SQL_TRAIL_ADD,
+    SQL_TRAIL_DROP_MANY,
+    SQL_TRAIL_DROP_OLD,
+    SQL_TRAIL_READ,
     SQL_COUNT,
 };
 

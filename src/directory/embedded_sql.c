@@ -60,9 +60,11 @@ _Static_assert(APPLICATION_ID == 1297249892 && SCHEMA_VERSION == 1, "the schema'
  * Made in files of before it, too. An older program keeps it up to date without knowing it, so the format is the
  * same.
  */
-static const char later_indexes[] =
+static const char later_parts[] =
     "CREATE INDEX IF NOT EXISTS property_text ON property(name COLLATE NOCASE, value COLLATE NOCASE)"
-    " WHERE kind = 'string';";
+    " WHERE kind = 'string';"
+    "CREATE TABLE IF NOT EXISTS trail(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry BLOB NOT "
+    "NULL);";
 
 #define ACCOUNT_FROM " FROM recipient r LEFT JOIN password p ON p.recipient = r.id WHERE r.class = 1 AND r."
 
@@ -127,6 +129,10 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_ADD_ADDRESS] = "INSERT INTO address(address, recipient, n) VALUES(?1, ?2, ?3)",
     [SQL_ADD_MEMBER] = "INSERT INTO member(owner, n, guid) VALUES(?1, ?2, ?3)",
     [SQL_SET_PASSWORD] = "INSERT OR REPLACE INTO password(recipient, hash) VALUES(?1, ?2)",
+    [SQL_TRAIL_ADD] = "INSERT INTO trail(at, entry) VALUES(?1, ?2)",
+    [SQL_TRAIL_DROP_MANY] = "DELETE FROM trail WHERE id <= (SELECT max(id) FROM trail) - ?1",
+    [SQL_TRAIL_DROP_OLD] = "DELETE FROM trail WHERE id IN (SELECT id FROM trail ORDER BY id LIMIT 64) AND at < ?1",
+    [SQL_TRAIL_READ] = "SELECT id, entry FROM trail WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
 };
 
 enum err_code sql_err(struct sql *s, struct err *err)
@@ -194,7 +200,7 @@ static enum err_code prepare_schema(struct sql *s, const char *path, struct err 
     else if (code == ERR_NONE)
         code = check_format(application, version, path, err);
     if (code == ERR_NONE)
-        code = execute(s, later_indexes, err);
+        code = execute(s, later_parts, err);
     if (code == ERR_NONE)
         return execute(s, "COMMIT", err);
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* the first error is the one to tell */

@@ -79,6 +79,8 @@ static const struct schema_property transport_config[] = {
              "come from postmaster at the default accepted domain, whose mail nobody reads."},
     {"TLSReceiveDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST | SCHEMA_INERT, .max = 255,
      .help = "The domains whose mail must arrive by mutual TLS, on connectors with DomainSecureEnabled."},
+    SCHEMA_SPAN("AdminAuditLogAgeLimit", SINCE_2010, "90.00:00:00", NULL, 0, 3650 * SCHEMA_DAY,
+                "How long Get-AdminAuditLog remembers a change; of each kind at most 100,000 are kept."),
     {"TLSSendDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST | SCHEMA_INERT, .max = 255,
      .help = "The domains to which mail must leave by mutual TLS."},
     SCHEMA_TAIL,

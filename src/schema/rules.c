@@ -275,7 +275,8 @@ RULE(smart_host_auth)
     const struct value *password = record_get(r, SPAN("AuthenticationPassword"));
     bool complete = record_string(r, SPAN("AuthenticationUserName")).len && password &&
                     password->kind == VALUE_SECRET && password->s.len;
-    if (basic && !complete)
+    bool later = f->secrets_elsewhere && record_string(r, SPAN("AuthenticationUserName")).len;
+    if (basic && !complete && !later)
         REFUSE("SmartHostAuthMechanism %.*s needs AuthenticationUserName and AuthenticationPassword; give both, or "
                "None",
                SPAN_ARG(smart_host_mechanism(r)));

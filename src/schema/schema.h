@@ -76,6 +76,7 @@ struct schema_facts {
     bool edge;
     bool downgraded_server_auth; /* TransportServer UseDowngradedExchangeServerAuth */
     size_t secure_domains;       /* how many domains TransportConfig TLSReceiveDomainSecureList has */
+    bool secrets_elsewhere;      /* a secret that is missing will be filled in later */
 };
 
 /* A rule over several properties of one complete object. */

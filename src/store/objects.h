@@ -28,6 +28,15 @@ struct object_store_ops {
                           struct arena *arena, struct record ***ret, size_t *ret_count, struct err *err);
     uint64_t (*generation)(struct object_store *s);
     void (*close)(struct object_store *s);
+    /* The trail; both NULL where there is none: reading it then finds nothing. */
+    enum err_code (*trail_add)(struct object_store *s, const struct record *entry, int64_t at_ms, int64_t since_ms,
+                               struct err *err);
+    enum err_code (*trail_read)(struct object_store *s, uint64_t before, size_t limit, struct arena *arena,
+                                struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
+    /* Notes; both NULL where there are none. */
+    enum err_code (*note_set)(struct object_store *s, struct span name, struct span bytes, struct err *err);
+    enum err_code (*note_get)(struct object_store *s, struct span name, struct arena *arena, struct span *ret,
+                              struct err *err);
 };
 
 struct object_store {
@@ -70,7 +79,31 @@ enum err_code object_store_find(struct object_store *s, struct span class_name, 
                                 struct span text, struct arena *arena, struct record ***ret, size_t *ret_count,
                                 struct err *err);
 
-/* Grows with every commit that changed something; outlives the process where the objects do. */
+/*
+ * The trail: what was done to the objects, written in the transaction that did it; entries are records of any type,
+ * without script blocks. Inside a transaction only. at_ms: now; entries of before since_ms go, and so do the oldest
+ * beyond OBJECT_TRAIL_MAX: some at a time, so that adding takes no longer the more there are. ERR_LIMIT: the entry
+ * is larger than OBJECT_TRAIL_ENTRY_MAX.
+ */
+enum { OBJECT_TRAIL_MAX = 100000, OBJECT_TRAIL_ENTRY_MAX = 4 << 20 /* bytes */ };
+enum err_code object_store_trail_add(struct object_store *s, const struct record *entry, int64_t at_ms,
+                                     int64_t since_ms, struct err *err);
+/*
+ * A page of at most `limit` entries, the newest first, of those before the position `before` (0: from the newest).
+ * *ret_next is the position for the next page, 0 when there is none.
+ */
+enum err_code object_store_trail_read(struct object_store *s, uint64_t before, size_t limit, struct arena *arena,
+                                      struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
+
+/*
+ * Notes: bytes under a name, for what must share a transaction with objects and is none. Setting is for inside a
+ * transaction only; empty bytes remove the note. Reading one that is not there gives empty bytes.
+ */
+enum err_code object_store_note_set(struct object_store *s, struct span name, struct span bytes, struct err *err);
+enum err_code object_store_note_get(struct object_store *s, struct span name, struct arena *arena, struct span *ret,
+                                    struct err *err);
+
+/* Grows with every commit that changed an object; outlives the process where the objects do. */
 uint64_t object_store_generation(struct object_store *s);
 void object_store_close(struct object_store *s); /* NULL allowed; rolls an open transaction back */
 
@@ -88,6 +121,8 @@ bool object_store_overlay_changed(struct object_store *overlay, struct span clas
  * ERR_IO, ERR_UNAVAILABLE, ERR_INVALID: not such a file, or one of a newer version.
  */
 enum err_code object_store_sqlite_open(const char *path, struct object_store **ret, struct err *err);
+/* An empty one of the same kind that lives in memory and goes with close: for working something out. */
+enum err_code object_store_scratch_open(struct object_store **ret, struct err *err);
 /*
  * The same file for reading, whether a server has it open or not; nothing is made or changed, and every change is
  * refused. ERR_NOT_FOUND: there is none; ERR_DENIED: this user may not read it.

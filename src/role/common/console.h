@@ -8,11 +8,18 @@
 #pragma once
 
 enum console_message {
-    CONSOLE_RUN = 700, /* str statement, u32 count, count * {u8 enum shell_ask_kind, str text, str answer} */
+    CONSOLE_RUN = 700, /* str statement, u32 count, count * {u8 enum shell_ask_kind, str text, str answer}: a large
+                          body (runtime/large_body.h) */
     CONSOLE_OUT,       /* bytes for standard output, any number before CONSOLE_DONE */
     CONSOLE_ERR,       /* bytes for standard error, likewise */
     CONSOLE_DONE,      /* u8 0 done, 1 failed: the statement has ended */
     CONSOLE_ASK, /* u8 enum shell_ask_kind, str text: the statement was undone; send it again with the answer */
 };
 
-enum { CONSOLE_ANSWERS_MAX = 64, CONSOLE_STATEMENT_MAX = 64 * 1024, CONSOLE_ANSWER_MAX = 16 * 1024 };
+enum {
+    CONSOLE_ANSWERS_MAX = 64,
+    CONSOLE_STATEMENT_MAX = 64 * 1024,
+    CONSOLE_ANSWER_MAX = 16 * 1024,      /* bytes of what is typed */
+    CONSOLE_FILE_MAX = 32 * 1024 * 1024, /* bytes of a file */
+    CONSOLE_RUN_MAX = 64 * 1024 * 1024,  /* bytes of a CONSOLE_RUN in all */
+};

@@ -116,6 +116,18 @@ static enum err_code find(struct object_store *s, struct span class_name, struct
     return ERR_NONE;
 }
 
+static enum err_code trail_add(struct object_store *s, const struct record *entry, int64_t at_ms, int64_t since_ms,
+                               struct err *err)
+{
+    return directory_embedded_trail_add(of(s)->directory, entry, at_ms, since_ms, OBJECT_TRAIL_MAX, err);
+}
+
+static enum err_code trail_read(struct object_store *s, uint64_t before, size_t limit, struct arena *arena,
+                                struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err)
+{
+    return directory_embedded_trail_read(of(s)->directory, before, limit, arena, ret, ret_count, ret_next, err);
+}
+
 static uint64_t generation(struct object_store *s)
 {
     return directory_embedded_generation(of(s)->directory);
@@ -138,7 +150,9 @@ struct object_store *directory_objects_new(struct directory *d)
                                                 .get = get,
                                                 .find = find,
                                                 .generation = generation,
-                                                .close = close_store};
+                                                .close = close_store,
+                                                .trail_add = trail_add,
+                                                .trail_read = trail_read};
     struct directory_objects *o = calloc(1, sizeof *o);
     if (!o)
         return NULL;

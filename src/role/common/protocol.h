@@ -83,6 +83,8 @@ enum message_type {
     OBJECTS_PUT,    /* record -> nothing */
     OBJECTS_REMOVE, /* str class, str guid -> nothing */
     OBJECTS_GENERATION, /* nothing -> u64 generation */
+    OBJECTS_TRAIL_ADD,  /* i64 now, i64 keep since, record -> nothing */
+    OBJECTS_TRAIL_READ, /* u64 before, u32 limit -> u64 next, u32 count, count * record, the newest first */
 };
 
 /* What a link between two roles is for; a pair of roles may have one of each. */

@@ -26,7 +26,7 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
         send_as_serve(directory, link, f);
     else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
         passwords_check(role, directory, link, f);
-    else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_GENERATION && peer == ROLE_MANAGE)
+    else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_TRAIL_READ && peer == ROLE_MANAGE)
         objects_serve(objects, link, f);
     else
         role_bad_frame(peer, f, "not expected by directory");

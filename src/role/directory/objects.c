@@ -17,6 +17,7 @@
 enum {
     NAME_MAX_LEN = 64,       /* of a class, a property, a Guid */
     OBJECTS_MAX = 512 << 20, /* bytes of the objects of one answer */
+    TRAIL_PAGE_MAX = 10000,
 };
 
 /* A question under way. */
@@ -133,6 +134,31 @@ static enum err_code answer_generation(struct question *q, struct err *err)
     return ERR_NONE;
 }
 
+/* ---- the trail ---- */
+
+static enum err_code answer_trail_add(struct question *q, struct err *err)
+{
+    int64_t at_ms = (int64_t)cursor_u64(&q->in), since_ms = (int64_t)cursor_u64(&q->in);
+    struct record *r = record_decode(&q->in, &q->arena);
+    return r && cursor_done(&q->in) ? object_store_trail_add(q->store, r, at_ms, since_ms, err) : malformed(err);
+}
+
+static enum err_code answer_trail_read(struct question *q, struct err *err)
+{
+    struct record **found;
+    size_t count = 0;
+    uint64_t before = cursor_u64(&q->in), next = 0;
+    uint32_t limit = cursor_u32(&q->in);
+    bool sound = cursor_done(&q->in) && limit <= TRAIL_PAGE_MAX;
+    enum err_code code =
+        sound ? object_store_trail_read(q->store, before, limit, &q->arena, &found, &count, &next, err)
+              : malformed(err);
+    if (code)
+        return code;
+    put_u64(&q->out, next);
+    return add_records(q, found, count);
+}
+
 /* ---- every question ---- */
 
 static const struct {
@@ -148,6 +174,8 @@ static const struct {
     [OBJECTS_PUT - OBJECTS_BEGIN] = {answer_put, true},
     [OBJECTS_REMOVE - OBJECTS_BEGIN] = {answer_remove, true},
     [OBJECTS_GENERATION - OBJECTS_BEGIN] = {answer_generation, false},
+    [OBJECTS_TRAIL_ADD - OBJECTS_BEGIN] = {answer_trail_add, true},
+    [OBJECTS_TRAIL_READ - OBJECTS_BEGIN] = {answer_trail_read, true},
 };
 
 static enum err_code answer(struct question *q, const struct frame *f, struct err *err)

@@ -50,7 +50,7 @@ bool console_host_init(struct console_host *h, struct cursor *c)
         struct console_answer *a = &h->answers[h->count];
         a->kind = cursor_u8(c);
         a->text = cursor_bytes(c, QUESTION_MAX);
-        a->answer = cursor_bytes(c, CONSOLE_ANSWER_MAX);
+        a->answer = cursor_bytes(c, a->kind == SHELL_ASK_FILE ? CONSOLE_FILE_MAX : CONSOLE_ANSWER_MAX);
     }
     return cursor_done(c);
 }

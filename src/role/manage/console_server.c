@@ -3,13 +3,15 @@
  *
  * Invariants: only root and the server's own user are served. A statement runs to its end before anything else is
  * read, so there is one at a time in all. Neither statements nor answers are logged or kept: the frame that they
- * came in is wiped. What a shell does not read waits in its link's backlog, of which OUTPUT_WAITING_MAX is for
- * output and the rest for the ends of statements; a shell that fills that too is closed.
+ * came in is wiped, and a memory file beside it goes with its last descriptor. What a shell does not read waits in
+ * its link's backlog, of which OUTPUT_WAITING_MAX is for output and the rest for the ends of statements; a shell
+ * that fills that too is closed.
  */
 #include "role/manage/console_server.h"
 
 #include "base/cursor.h"
 #include "role/manage/console_host.h"
+#include "runtime/large_body.h"
 #include "runtime/link.h"
 #include "runtime/log.h"
 
@@ -37,6 +39,7 @@ struct console_server {
     int fd;
     struct admin *admin;
     void (*after)(void *context);
+    const char *(*name_of)(void *context, uid_t uid);
     void *context;
     struct console consoles[CONSOLE_CONNECTIONS_MAX];
 };
@@ -114,6 +117,7 @@ static const char *run(struct console *c, struct span text, struct console_host 
     struct err err = {0};
     enum err_code code = check_single(text, &err);
     if (code == ERR_NONE) {
+        trail_set_caller(&c->server->admin->trail, c->server->name_of(c->server->context, c->peer.uid));
         code = admin_run(c->server->admin, text, &h->host, &output, &err);
         c->server->after(c->server->context);
     }
@@ -148,9 +152,12 @@ static void on_frame(void *context, struct frame *f)
 {
     struct console *c = context;
     struct console_host host;
-    struct cursor in = cursor_of(f->body);
+    struct large_body_view body = {0};
+    struct err unwanted;
+    bool whole = large_body_open(f, CONSOLE_RUN_MAX, &body, &unwanted) == ERR_NONE;
+    struct cursor in = cursor_of(body.bytes);
     struct span text = cursor_bytes(&in, SIZE_MAX);
-    bool sound = console_host_init(&host, &in) && f->type == CONSOLE_RUN;
+    bool sound = console_host_init(&host, &in) && whole && f->type == CONSOLE_RUN;
     const char *outcome = "refused";
     c->cut = c->stuck = false;
     if (!sound)
@@ -160,6 +167,7 @@ static void on_frame(void *context, struct frame *f)
     else
         outcome = run(c, text, &host);
     console_host_done(&host);
+    large_body_close(&body);
     explicit_bzero((char *)(uintptr_t)f->body.ptr, f->body.len);
     log_outcome(c, c->stuck ? "closed" : outcome);
     if (c->stuck)
@@ -248,8 +256,8 @@ static enum err_code listen_in(const char *folder, int *ret_fd, struct err *err)
 }
 
 enum err_code console_server_open(uv_loop_t *loop, const char *folder, struct admin *admin,
-                                  void (*after)(void *context), void *context, struct console_server **ret,
-                                  struct err *err)
+                                  void (*after)(void *context), const char *(*name_of)(void *context, uid_t uid),
+                                  void *context, struct console_server **ret, struct err *err)
 {
     int fd;
     enum err_code code = listen_in(folder, &fd, err);
@@ -264,6 +272,7 @@ enum err_code console_server_open(uv_loop_t *loop, const char *folder, struct ad
     s->fd = fd;
     s->admin = admin;
     s->after = after;
+    s->name_of = name_of;
     s->context = context;
     s->poll.data = s;
     uv_poll_start(&s->poll, UV_READABLE, on_connection);

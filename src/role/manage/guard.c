@@ -64,6 +64,29 @@ static enum err_code find(struct object_store *s, struct span class_name, struct
     return object_store_find(of(s)->inner, class_name, property, text, arena, ret, ret_count, err);
 }
 
+static enum err_code trail_add(struct object_store *s, const struct record *entry, int64_t at_ms, int64_t since_ms,
+                               struct err *err)
+{
+    return object_store_trail_add(of(s)->inner, entry, at_ms, since_ms, err);
+}
+
+static enum err_code trail_read(struct object_store *s, uint64_t before, size_t limit, struct arena *arena,
+                                struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err)
+{
+    return object_store_trail_read(of(s)->inner, before, limit, arena, ret, ret_count, ret_next, err);
+}
+
+static enum err_code note_set(struct object_store *s, struct span name, struct span bytes, struct err *err)
+{
+    return object_store_note_set(of(s)->inner, name, bytes, err);
+}
+
+static enum err_code note_get(struct object_store *s, struct span name, struct arena *arena, struct span *ret,
+                              struct err *err)
+{
+    return object_store_note_get(of(s)->inner, name, arena, ret, err);
+}
+
 static uint64_t generation(struct object_store *s)
 {
     return object_store_generation(of(s)->inner);
@@ -86,7 +109,11 @@ void guard_init(struct guard *g, struct object_store *policy, struct object_stor
                                                 .get = get,
                                                 .find = find,
                                                 .generation = generation,
-                                                .close = close_store};
+                                                .close = close_store,
+                                                .trail_add = trail_add,
+                                                .trail_read = trail_read,
+                                                .note_set = note_set,
+                                                .note_get = note_get};
     *g = (struct guard){
         .policy = {{&ops}, policy, g}, .recipients = {{&ops}, recipients, g}, .check = check, .context = context};
 }

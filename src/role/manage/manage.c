@@ -20,7 +20,10 @@
 #include "role/manage/remote_objects.h"
 #include "runtime/log.h"
 
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct {
     struct node_settings node;
@@ -31,8 +34,13 @@ static struct {
     struct admin admin;
     struct publish publish;
     struct console_server *console;
+    uv_timer_t rollback; /* when a policy's time to be confirmed is over */
+    char own_name[64];   /* of the user that manage runs as */
+    uid_t own_uid;
     bool ready;
 } manage;
+
+enum { ROLLBACK_RETRY_MS = 5000, ROLLBACK_WAIT_MAX_MS = 3600 * 1000 };
 
 static enum err_code load_node(const struct role *role, struct err *err)
 {
@@ -46,15 +54,66 @@ static enum err_code load_node(const struct role *role, struct err *err)
     return ERR_NONE;
 }
 
-static void publish(void *context)
+/* ---- policies on trial ---- */
+
+static void on_rollback(uv_timer_t *timer);
+
+/* Rolls back what is due, and waits for what will be: the clock of the wall may be set meanwhile. */
+static void watch_pending(struct role *role)
 {
-    struct role *role = context;
+    struct err err = {0};
+    bool done = false;
+    int64_t deadline = 0, now = manage.admin.context.now_ms(), wait;
+    enum err_code code = admin_roll_back_due(&manage.admin, &done, &deadline, &err);
+    if (code)
+        log_text(LOG_ERROR, "policy-not-rolled-back", "%s", err.text);
+    if (done)
+        log_text(LOG_WARNING, "policy-rolled-back", "the policy that was applied was not confirmed in time");
+    uv_timer_stop(&manage.rollback);
+    wait = code ? ROLLBACK_RETRY_MS : deadline > now ? deadline - now : 1;
+    if (code || deadline)
+        uv_timer_start(&manage.rollback, on_rollback,
+                       (uint64_t)(wait < ROLLBACK_WAIT_MAX_MS ? wait : ROLLBACK_WAIT_MAX_MS), 0);
     publish_update(&manage.publish);
     protocol_logs_configure(manage.policy);
     if (!manage.ready && manage.publish.sound) {
         manage.ready = true;
         role_ready(role);
     }
+}
+
+static void on_rollback(uv_timer_t *timer)
+{
+    watch_pending(timer->data);
+}
+
+/* ---- the role ---- */
+
+/* Behind each statement. */
+static void after_statement(void *context)
+{
+    watch_pending(context);
+}
+
+static const char *name_of(void *context UNUSED, uid_t uid)
+{
+    static char text[32];
+    if (uid == 0)
+        return "root";
+    if (uid == manage.own_uid && manage.own_name[0])
+        return manage.own_name;
+    snprintf(text, sizeof text, "uid %lu", (unsigned long)uid);
+    return text;
+}
+
+/* While the file of the users can still be read. */
+static enum err_code prepare(struct role *role, struct err *err UNUSED)
+{
+    manage.own_uid = role->user.change ? role->user.uid : geteuid();
+    const struct passwd *user = getpwuid(manage.own_uid);
+    if (user)
+        snprintf(manage.own_name, sizeof manage.own_name, "%s", user->pw_name);
+    return ERR_NONE;
 }
 
 static void on_frame(struct role *role, enum role_kind peer, uint32_t index, struct link *link, struct frame *f)
@@ -87,6 +146,7 @@ static void on_control(struct role *role, struct frame *f)
 
 static void on_drain(struct role *role)
 {
+    uv_timer_stop(&manage.rollback);
     console_server_close(manage.console);
     manage.console = NULL;
     protocol_logs_close();
@@ -107,16 +167,18 @@ static enum err_code open_stores(struct role *role, struct err *err)
     if (!manage.recipients)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     publish_init(&manage.publish, role, manage.policy);
-    guard_init(&manage.guard, manage.policy, manage.recipients, publish_check, &manage.publish);
+    struct trail *trail = &manage.admin.trail; /* below the guard: what it refuses is not written down */
+    admin_watch(&manage.admin, manage.policy, manage.recipients, "mailreeve");
+    guard_init(&manage.guard, &trail->policy.store, &trail->recipients.store, publish_check, &manage.publish);
     queue_remote_init(&manage.queues, &role->call_fds[ROLE_QUEUE]);
     return ERR_NONE;
 }
 
 static enum err_code start(struct role *role, struct err *err)
 {
-    enum err_code code = open_stores(role, err);
+    enum err_code code = admin_init(&manage.admin, err);
     if (!code)
-        code = admin_init(&manage.admin, err);
+        code = open_stores(role, err);
     if (!code)
         code = load_node(role, err);
     if (!code)
@@ -131,9 +193,12 @@ static enum err_code start(struct role *role, struct err *err)
     manage.admin.context.queues = &manage.queues.view;
     manage.admin.context.denials = &manage.denials.view;
     manage.admin.context.usage = grants_view();
-    code = console_server_open(&role->loop, role->state, &manage.admin, publish, role, &manage.console, err);
+    uv_timer_init(&role->loop, &manage.rollback);
+    manage.rollback.data = role;
+    code = console_server_open(&role->loop, role->state, &manage.admin, after_statement, name_of, role,
+                               &manage.console, err);
     if (!code)
-        publish(role);
+        watch_pending(role);
     return code;
 }
 
@@ -141,6 +206,7 @@ static const char *const state_paths[] = {"", NULL};
 static const char *const system_paths[] = {"/dev/urandom", NULL};
 
 const struct role_main manage_role = {.kind = ROLE_MANAGE,
+                                      .prepare = prepare,
                                       .start = start,
                                       .on_frame = on_frame,
                                       .on_link = on_link,

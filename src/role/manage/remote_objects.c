@@ -252,6 +252,38 @@ static enum err_code find(struct object_store *s, struct span class_name, struct
     return call_records(of(s), OBJECTS_FIND, &body, arena, ret, ret_count, err);
 }
 
+/* ---- the trail ---- */
+
+static enum err_code trail_add(struct object_store *s, const struct record *entry, int64_t at_ms, int64_t since_ms,
+                               struct err *err)
+{
+    CLEANUP(buf_done) struct buf body;
+    enum err_code code = check_in_transaction(of(s), err);
+    buf_init(&body, LARGE_BODY_MAX);
+    put_u64(&body, (uint64_t)at_ms);
+    put_u64(&body, (uint64_t)since_ms);
+    record_encode(&body, entry);
+    return code ? code : call_plain(of(s), OBJECTS_TRAIL_ADD, &body, err);
+}
+
+static enum err_code trail_read(struct object_store *s, uint64_t before, size_t limit, struct arena *arena,
+                                struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct cursor c;
+    buf_init(&body, 64);
+    put_u64(&body, before);
+    put_u32(&body, (uint32_t)limit);
+    enum err_code code = call(of(s), OBJECTS_TRAIL_READ, &body, &c, err);
+    uint64_t next = code ? 0 : cursor_u64(&c);
+    if (!code)
+        code = take_records(&c, arena, ret, ret_count, err);
+    if (!code)
+        *ret_next = next;
+    large_body_close(&of(s)->answer);
+    return code;
+}
+
 static uint64_t generation(struct object_store *s)
 {
     struct remote_objects *r = of(s);
@@ -282,7 +314,9 @@ struct object_store *remote_objects_new(const int *fd)
                                                 .get = get,
                                                 .find = find,
                                                 .generation = generation,
-                                                .close = close_store};
+                                                .close = close_store,
+                                                .trail_add = trail_add,
+                                                .trail_read = trail_read};
     struct remote_objects *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;

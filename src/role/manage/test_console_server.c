@@ -50,6 +50,11 @@ static int connect_to(struct fixture *f)
     return fd;
 }
 
+static const char *name_of(void *context UNUSED, uid_t uid UNUSED)
+{
+    return "tester";
+}
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -74,7 +79,8 @@ static int setup(void **state)
     assert_int_equal(cmdlet_transaction.commit(c, &f->err), ERR_NONE);
     assert_int_equal(uv_loop_init(&f->loop), 0);
     uv_timer_init(&f->loop, &f->limit);
-    assert_int_equal(console_server_open(&f->loop, f->folder, &f->admin, after, f, &f->server, &f->err), ERR_NONE);
+    assert_int_equal(console_server_open(&f->loop, f->folder, &f->admin, after, name_of, f, &f->server, &f->err),
+                     ERR_NONE);
     f->client = connect_to(f);
     return 0;
 }

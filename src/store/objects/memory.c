@@ -12,10 +12,24 @@ struct items {
     size_t count;
 };
 
+/* One entry of the trail, or a note; the newest first. What is there never changes, as with records. */
+struct entry {
+    const struct entry *next;
+    uint64_t id;
+    int64_t at_ms;
+    struct record *record;
+    struct span name, bytes;
+};
+
+struct entries {
+    const struct entry *trail, *notes;
+};
+
 struct memory_store {
     struct object_store store;
     struct arena arena;
     struct items now, before;
+    struct entries entries, entries_before;
     bool in_transaction, changed;
     uint64_t generation;
 };
@@ -36,6 +50,7 @@ static enum err_code begin(struct object_store *store, struct err *err)
     if (s->in_transaction)
         return err_set(err, ERR_CONFLICT, "a transaction is open already");
     s->before = s->now;
+    s->entries_before = s->entries;
     s->in_transaction = true;
     s->changed = false;
     return ERR_NONE;
@@ -54,8 +69,10 @@ static enum err_code commit(struct object_store *store, struct err *err)
 static void rollback(struct object_store *store)
 {
     struct memory_store *s = of(store);
-    if (s->in_transaction)
+    if (s->in_transaction) {
         s->now = s->before;
+        s->entries = s->entries_before;
+    }
     s->in_transaction = false;
 }
 
@@ -131,6 +148,70 @@ static enum err_code list(struct object_store *store, struct span class_name, st
     return ERR_NONE;
 }
 
+/* ---- the trail and notes ---- */
+
+static enum err_code trail_add(struct object_store *store, const struct record *entry, int64_t at_ms,
+                               int64_t since_ms UNUSED, struct err *err)
+{
+    struct memory_store *s = of(store);
+    if (!s->in_transaction)
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    struct entry *e = ARENA_NEW(&s->arena, struct entry);
+    struct record *copy = record_copy(&s->arena, entry);
+    if (!e || !copy)
+        return no_memory(err);
+    *e = (struct entry){.next = s->entries.trail,
+                        .id = s->entries.trail ? s->entries.trail->id + 1 : 1,
+                        .at_ms = at_ms,
+                        .record = copy};
+    s->entries.trail = e;
+    return ERR_NONE;
+}
+
+static enum err_code trail_read(struct object_store *store, uint64_t before, size_t limit, struct arena *arena,
+                                struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err)
+{
+    const struct entry *e = of(store)->entries.trail;
+    struct record **found = ARENA_ARRAY(arena, limit, struct record *);
+    size_t n = 0;
+    if (!found)
+        return no_memory(err);
+    while (e && before && e->id >= before)
+        e = e->next;
+    for (; e && n < limit; e = e->next, n++)
+        if (!(found[n] = record_copy(arena, e->record)))
+            return no_memory(err);
+    *ret = found;
+    *ret_count = n;
+    *ret_next = e ? e->id + 1 : 0;
+    return ERR_NONE;
+}
+
+static enum err_code note_set(struct object_store *store, struct span name, struct span bytes, struct err *err)
+{
+    struct memory_store *s = of(store);
+    if (!s->in_transaction)
+        return err_set(err, ERR_CONFLICT, "no transaction is open");
+    struct entry *e = ARENA_NEW(&s->arena, struct entry);
+    struct span copy = arena_dup(&s->arena, bytes), copied_name = arena_dup(&s->arena, name);
+    if (!e || !copy.ptr || !copied_name.ptr)
+        return no_memory(err);
+    *e = (struct entry){.next = s->entries.notes, .name = copied_name, .bytes = copy};
+    s->entries.notes = e;
+    return ERR_NONE;
+}
+
+static enum err_code note_get(struct object_store *store, struct span name, struct arena *arena, struct span *ret,
+                              struct err *err)
+{
+    for (const struct entry *e = of(store)->entries.notes; e; e = e->next)
+        if (span_eq(e->name, name)) {
+            *ret = arena_dup(arena, e->bytes);
+            return ret->ptr ? ERR_NONE : no_memory(err);
+        }
+    return ERR_NONE;
+}
+
 static uint64_t generation(struct object_store *store)
 {
     return of(store)->generation;
@@ -152,7 +233,11 @@ struct object_store *object_store_memory_new(void)
                                                 .remove = remove_object,
                                                 .list = list,
                                                 .generation = generation,
-                                                .close = close_store};
+                                                .close = close_store,
+                                                .trail_add = trail_add,
+                                                .trail_read = trail_read,
+                                                .note_set = note_set,
+                                                .note_get = note_get};
     struct memory_store *s = calloc(1, sizeof(*s));
     if (s) {
         s->store.ops = &ops;

@@ -131,6 +131,37 @@ enum err_code object_store_get(struct object_store *s, struct span class_name, s
     return code;
 }
 
+enum err_code object_store_trail_add(struct object_store *s, const struct record *entry, int64_t at_ms,
+                                     int64_t since_ms, struct err *err)
+{
+    if (!s->ops->trail_add)
+        return err_set(err, ERR_INTERNAL, "this store keeps no trail");
+    return s->ops->trail_add(s, entry, at_ms, since_ms, err);
+}
+
+enum err_code object_store_trail_read(struct object_store *s, uint64_t before, size_t limit, struct arena *arena,
+                                      struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err)
+{
+    *ret_count = 0;
+    *ret_next = 0;
+    return s->ops->trail_read ? s->ops->trail_read(s, before, limit, arena, ret, ret_count, ret_next, err)
+                              : ERR_NONE;
+}
+
+enum err_code object_store_note_set(struct object_store *s, struct span name, struct span bytes, struct err *err)
+{
+    if (!s->ops->note_set)
+        return err_set(err, ERR_INTERNAL, "this store keeps no notes");
+    return s->ops->note_set(s, name, bytes, err);
+}
+
+enum err_code object_store_note_get(struct object_store *s, struct span name, struct arena *arena, struct span *ret,
+                                    struct err *err)
+{
+    *ret = SPAN("");
+    return s->ops->note_get ? s->ops->note_get(s, name, arena, ret, err) : ERR_NONE;
+}
+
 uint64_t object_store_generation(struct object_store *s)
 {
     return s->ops->generation(s);

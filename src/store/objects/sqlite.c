@@ -42,6 +42,13 @@ static const char *const sql[STATEMENTS] = {
                       "COLLATE NOCASE)" ORDER,
     [SQL_BUMP] = "UPDATE generation SET number = number + 1",
     [SQL_GENERATION] = "SELECT number FROM generation",
+    [SQL_TRAIL_ADD] = "INSERT INTO trail(at, entry) VALUES(?1, ?2)",
+    [SQL_TRAIL_DROP_MANY] = "DELETE FROM trail WHERE id <= (SELECT max(id) FROM trail) - ?1",
+    [SQL_TRAIL_DROP_OLD] = "DELETE FROM trail WHERE id IN (SELECT id FROM trail ORDER BY id LIMIT 64) AND at < ?1",
+    [SQL_TRAIL_READ] = "SELECT id, entry FROM trail WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+    [SQL_NOTE_SET] = "INSERT OR REPLACE INTO note(name, bytes) VALUES(?1, ?2)",
+    [SQL_NOTE_DROP] = "DELETE FROM note WHERE name = ?1",
+    [SQL_NOTE_GET] = "SELECT bytes FROM note WHERE name = ?1",
 };
 
 static struct sqlite_store *of(struct object_store *s)
@@ -233,6 +240,17 @@ static enum err_code make_tables(struct sqlite_store *s, struct err *err)
     return code;
 }
 
+/* Made in files of before them, too: an older program leaves them alone, so the format is the same. */
+static enum err_code make_later_tables(struct sqlite_store *s, struct err *err)
+{
+    return execute(
+        s,
+        "CREATE TABLE IF NOT EXISTS trail(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry "
+        "BLOB NOT NULL) STRICT;"
+        "CREATE TABLE IF NOT EXISTS note(name TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+        err);
+}
+
 /* Whose file it is; *ret_empty: nobody's yet. */
 static enum err_code check_format(struct sqlite_store *s, const char *path, bool *ret_empty, struct err *err)
 {
@@ -247,10 +265,11 @@ static enum err_code check_format(struct sqlite_store *s, const char *path, bool
                    FORMAT_VERSION);
 }
 
-static enum err_code prepare_all(struct sqlite_store *s, struct err *err)
+/* All of before `end`. */
+static enum err_code prepare_all(struct sqlite_store *s, size_t end, struct err *err)
 {
     enum err_code code = ERR_NONE;
-    for (size_t i = 0; code == ERR_NONE && i < STATEMENTS; i++)
+    for (size_t i = 0; code == ERR_NONE && i < end; i++)
         if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
             code = objects_fail(s, err);
     return code;
@@ -268,7 +287,9 @@ static enum err_code set_up(struct sqlite_store *s, const char *path, struct err
         code = check_format(s, path, &empty, err);
     if (code == ERR_NONE && empty)
         code = make_tables(s, err);
-    return code ? code : prepare_all(s, err);
+    if (code == ERR_NONE)
+        code = make_later_tables(s, err);
+    return code ? code : prepare_all(s, STATEMENTS, err);
 }
 
 static enum err_code set_up_reader(struct sqlite_store *s, const char *path, struct err *err)
@@ -280,7 +301,7 @@ static enum err_code set_up_reader(struct sqlite_store *s, const char *path, str
         code = check_format(s, path, &empty, err);
     if (code == ERR_NONE && empty)
         code = err_set(err, ERR_INVALID, "%s is empty", path);
-    return code ? code : prepare_all(s, err);
+    return code ? code : prepare_all(s, SQL_TRAIL_ADD, err); /* a file may be of before there was a trail */
 }
 
 /* The file holds passwords of smart hosts: nobody else may read it. SQLite gives its other files the same mode. */
@@ -292,22 +313,36 @@ static enum err_code make_private(const char *path, struct err *err)
     return fd >= 0 || errno == EEXIST ? ERR_NONE : err_errno(err, errno, "cannot make %s", path);
 }
 
-static enum err_code new_store(struct sqlite_store **ret, struct err *err)
+static enum err_code new_store(bool writes, struct sqlite_store **ret, struct err *err)
 {
-    static const struct object_store_ops ops = {.begin = begin,
-                                                .commit = commit,
-                                                .rollback = rollback,
-                                                .put = objects_put,
-                                                .remove = objects_remove,
-                                                .list = list,
-                                                .get = get,
-                                                .find = find,
-                                                .generation = generation,
-                                                .close = close_store};
+    static const struct object_store_ops reader = {.begin = begin,
+                                                   .commit = commit,
+                                                   .rollback = rollback,
+                                                   .put = objects_put,
+                                                   .remove = objects_remove,
+                                                   .list = list,
+                                                   .get = get,
+                                                   .find = find,
+                                                   .generation = generation,
+                                                   .close = close_store};
+    static const struct object_store_ops writer = {.begin = begin,
+                                                   .commit = commit,
+                                                   .rollback = rollback,
+                                                   .put = objects_put,
+                                                   .remove = objects_remove,
+                                                   .list = list,
+                                                   .get = get,
+                                                   .find = find,
+                                                   .generation = generation,
+                                                   .close = close_store,
+                                                   .trail_add = objects_trail_add,
+                                                   .trail_read = objects_trail_read,
+                                                   .note_set = objects_note_set,
+                                                   .note_get = objects_note_get};
     struct sqlite_store *s = calloc(1, sizeof(*s));
     if (!s)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
-    s->store.ops = &ops;
+    s->store.ops = writes ? &writer : &reader;
     *ret = s;
     return ERR_NONE;
 }
@@ -327,14 +362,25 @@ static enum err_code open_failed(struct sqlite_store *s, struct err *err)
     return s->db ? objects_fail(s, err) : err_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
-enum err_code object_store_sqlite_open(const char *path, struct object_store **ret, struct err *err)
+static enum err_code open_writer(const char *path, struct object_store **ret, struct err *err)
 {
     struct sqlite_store *s;
-    enum err_code code = make_private(path, err);
-    if (code || (code = new_store(&s, err)))
+    enum err_code code = new_store(true, &s, err);
+    if (code)
         return code;
     bool opened = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
     return finish_open(s, opened ? set_up(s, path, err) : open_failed(s, err), ret);
+}
+
+enum err_code object_store_sqlite_open(const char *path, struct object_store **ret, struct err *err)
+{
+    enum err_code code = make_private(path, err);
+    return code ? code : open_writer(path, ret, err);
+}
+
+enum err_code object_store_scratch_open(struct object_store **ret, struct err *err)
+{
+    return open_writer(":memory:", ret, err);
 }
 
 enum err_code object_store_sqlite_open_reader(const char *path, struct object_store **ret, struct err *err)
@@ -346,7 +392,7 @@ enum err_code object_store_sqlite_open_reader(const char *path, struct object_st
                        : errno == EACCES ? ERR_DENIED
                                          : ERR_IO,
                        "cannot read %s: %s", path, strerror(errno));
-    enum err_code code = new_store(&s, err);
+    enum err_code code = new_store(false, &s, err);
     if (code)
         return code;
     bool opened = sqlite_reader_open(path, &s->db) == SQLITE_OK;

@@ -23,6 +23,13 @@ enum statement {
     SQL_FIND,
     SQL_BUMP,
     SQL_GENERATION,
+    SQL_TRAIL_ADD,
+    SQL_TRAIL_DROP_MANY,
+    SQL_TRAIL_DROP_OLD,
+    SQL_TRAIL_READ,
+    SQL_NOTE_SET,
+    SQL_NOTE_DROP,
+    SQL_NOTE_GET,
     STATEMENTS,
 };
 
@@ -50,3 +57,12 @@ enum err_code objects_read(struct sqlite_store *s, sqlite3_stmt *st, struct aren
 /* The port's put and remove (sqlite_write.c). */
 enum err_code objects_put(struct object_store *store, const struct record *r, struct err *err);
 enum err_code objects_remove(struct object_store *store, struct span class_name, struct span guid, struct err *err);
+
+/* The port's trail and notes (sqlite_trail.c). */
+enum err_code objects_trail_add(struct object_store *store, const struct record *entry, int64_t at_ms,
+                                int64_t since_ms, struct err *err);
+enum err_code objects_trail_read(struct object_store *store, uint64_t before, size_t limit, struct arena *arena,
+                                 struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
+enum err_code objects_note_set(struct object_store *store, struct span name, struct span bytes, struct err *err);
+enum err_code objects_note_get(struct object_store *store, struct span name, struct arena *arena, struct span *ret,
+                               struct err *err);

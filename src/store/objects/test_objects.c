@@ -367,12 +367,132 @@ static void test_many(struct fixture *f)
               span_icmp(record_string(all[i - 1], SPAN("Name")), record_string(all[i], SPAN("Name"))) < 0);
 }
 
+static void add_entry(struct fixture *f, int64_t n)
+{
+    struct value row = value_record(record_new(&f->arena, SPAN("Row")));
+    struct record *r = record_new(&f->arena, SPAN("Event"));
+    assert_true(r && row.record && record_set(row.record, SPAN("Old"), value_null()) &&
+                record_set(r, SPAN("n"), value_int(n)) && record_set(r, SPAN("Rows"), value_list(&row, 1)));
+    CHECK_INT(f->adapter, object_store_trail_add(f->s, r, n, 0, &f->err), ERR_NONE);
+}
+
+/* Reads the whole trail in pages; the numbers of its entries as text, the newest first. */
+static void check_trail(struct fixture *f, size_t page, const char *want)
+{
+    struct buf got;
+    uint64_t next = 0;
+    buf_init(&got, 4096);
+    do {
+        struct record **found;
+        size_t count;
+        CHECK_INT(f->adapter, object_store_trail_read(f->s, next, page, &f->arena, &found, &count, &next, &f->err),
+                  ERR_NONE);
+        assert_true(count <= page);
+        for (size_t i = 0; i < count; i++) {
+            const struct value *rows = record_get(found[i], SPAN("Rows"));
+            assert_true(rows && rows->kind == VALUE_LIST && rows->list.count == 1);
+            buf_addf(&got, "%lld ", (long long)record_int(found[i], SPAN("n"), -1));
+        }
+    } while (next);
+    CHECK_SPAN(f->adapter, buf_span(&got), span_of(want));
+    buf_done(&got);
+}
+
+static void test_trail(struct fixture *f)
+{
+    uint64_t before = object_store_generation(f->s);
+    struct record *r = record_new(&f->arena, SPAN("Event"));
+    if (!f->s->ops->trail_add) /* what is only tried leaves no trail */
+        return;
+    CHECK_INT(f->adapter, object_store_trail_add(f->s, r, 1, 0, &f->err), ERR_CONFLICT);
+    check_trail(f, 10, "");
+    begin(f);
+    add_entry(f, 1);
+    add_entry(f, 2);
+    commit(f);
+    begin(f);
+    add_entry(f, 3);
+    check_trail(f, 10, "3 2 1 "); /* one's own are seen */
+    object_store_rollback(f->s);
+    check_trail(f, 10, "2 1 ");
+    begin(f);
+    for (int64_t n = 4; n < 8; n++)
+        add_entry(f, n);
+    commit(f);
+    check_trail(f, 10, "7 6 5 4 2 1 ");
+    check_trail(f, 2, "7 6 5 4 2 1 ");
+    check_trail(f, 4, "7 6 5 4 2 1 ");
+    assert_int_equal(object_store_generation(f->s), before);
+}
+
+static void check_note(struct fixture *f, const char *want)
+{
+    struct span got;
+    CHECK_INT(f->adapter, object_store_note_get(f->s, SPAN("x"), &f->arena, &got, &f->err), ERR_NONE);
+    CHECK_SPAN(f->adapter, got, span_of(want));
+}
+
+static void set_note(struct fixture *f, const char *text)
+{
+    CHECK_INT(f->adapter, object_store_note_set(f->s, SPAN("x"), span_of(text), &f->err), ERR_NONE);
+}
+
+static void test_notes(void **state UNUSED)
+{
+    static const char *const kinds[] = {"memory", "sqlite"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct fixture f;
+        set_up(&f, kinds[i]);
+        if (!f.s->ops->note_set) { /* an adapter for recipients */
+            tear_down(&f);
+            continue;
+        }
+        CHECK_INT(kinds[i], object_store_note_set(f.s, SPAN("x"), SPAN("1"), &f.err), ERR_CONFLICT);
+        check_note(&f, "");
+        begin(&f);
+        set_note(&f, "one");
+        check_note(&f, "one");
+        commit(&f);
+        begin(&f);
+        set_note(&f, "two");
+        object_store_rollback(f.s);
+        check_note(&f, "one");
+        begin(&f);
+        set_note(&f, "");
+        commit(&f);
+        check_note(&f, "");
+        tear_down(&f);
+    }
+}
+
+/* What is old goes as new entries come, some at a time; what is more than there may be goes at once. */
+static void test_trail_limits(void **state UNUSED)
+{
+    struct fixture f;
+    struct record *r;
+    set_up(&f, "sqlite");
+    begin(&f);
+    for (int64_t n = 0; n < 200; n++)
+        add_entry(&f, n);
+    r = record_new(&f.arena, SPAN("Event"));
+    struct value row = value_record(r);
+    assert_true(r && record_set(r, SPAN("n"), value_int(200)));
+    struct record *late = record_new(&f.arena, SPAN("Event"));
+    assert_true(late && record_set(late, SPAN("n"), value_int(200)) &&
+                record_set(late, SPAN("Rows"), value_list(&row, 1)));
+    for (int i = 0; i < 4; i++)
+        CHECK_INT("old", object_store_trail_add(f.s, late, 200, 198, &f.err), ERR_NONE);
+    commit(&f);
+    check_trail(&f, 100, "200 200 200 200 199 198 ");
+    tear_down(&f);
+}
+
 static void test_conformance(void **state UNUSED)
 {
     static const char *const adapters[] = {"memory", "sqlite", "overlay"};
     static void (*const tests[])(struct fixture *) = {
         test_transactions,       test_put,  test_refused_records, test_missing, test_every_kind,
-        test_what_is_not_stored, test_find, test_find_recipients, test_many,
+        test_what_is_not_stored, test_find, test_find_recipients, test_many,    test_trail,
     };
     for (size_t a = 0; a < ARRAY_LEN(adapters); a++)
         for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
@@ -556,8 +676,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conformance),    cmocka_unit_test(test_foreign_files),
         cmocka_unit_test(test_not_a_database), cmocka_unit_test(test_private_and_lasting),
-        cmocka_unit_test(test_two_handles),    cmocka_unit_test(test_overlay),
-        cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_two_handles),    cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_overlay),        cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_trail_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

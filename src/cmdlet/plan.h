@@ -1,0 +1,63 @@
+/*
+ * plan.h: what applying a policy script would change, and changing it. The desired state is what the script makes
+ * when it is run on an empty policy of this node; objects are matched by class and name, entries of ACLs by
+ * connector, principal and right.
+ */
+#pragma once
+
+#include "cmdlet/context.h"
+#include "shell/command.h"
+
+enum plan_action { PLAN_ADD, PLAN_SET, PLAN_REMOVE };
+
+struct plan_property {
+    const char *name;
+    struct value old_value, new_value; /* VALUE_SECRET: not shown */
+};
+
+struct plan_change {
+    enum plan_action action;
+    const struct schema_class *class;
+    struct span name; /* for people */
+    bool implied;     /* an entry of an ACL that follows from the permission groups, which are shown */
+    struct plan_property *properties;
+    size_t count;
+    const struct record *old; /* as stored; NULL for PLAN_ADD */
+    struct record *put;       /* to be stored; NULL for PLAN_REMOVE */
+};
+
+struct plan {
+    struct arena *arena;
+    struct plan_change *changes; /* in the order of classes and names */
+    size_t count, cap;
+    size_t added, set, removed; /* changes that are not implied */
+};
+
+/* A script as it was given. */
+struct plan_script {
+    struct span name; /* of its file, for errors */
+    struct span text;
+    bool recipients; /* it says all recipients too, and not the policy alone */
+};
+
+/*
+ * Runs the script on an empty policy in memory and compares. The plan lives in the arena. host: warned of what the
+ * script's statements warn of; never asked. Errors of the script begin with its name, line and column. Whatever the
+ * script does, the context's stores are only read; they should be inside a transaction, so that they do not change
+ * meanwhile.
+ */
+enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *script, struct shell_host *host,
+                        struct arena *arena, struct plan *ret, struct err *err);
+/*
+ * Stores the changes, inside the transaction of both stores, in which the plan was made as well. ERR_DENIED: what
+ * a server must keep would go; else the errors of the stores. After an error the transaction must be rolled back.
+ */
+enum err_code plan_apply(struct cmdlet_context *c, const struct plan *p, struct err *err);
+
+/*
+ * Appends the plan for people: a line for each object, which begins with +, - or ~, and one for each property,
+ * where + or - in front of the value (at PLAN_ITEM_COLUMN, counted from 0) is an item of a list that comes or goes.
+ */
+enum { PLAN_ITEM_COLUMN = 33 };
+void plan_print_text(struct buf *out, const struct plan *p);
+void plan_print_json(struct buf *out, const struct plan *p);
