@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "role/common/admin.h"
 #include "role/common/denial.h"
+#include "role/common/fact.h"
 #include "role/common/grant_usage.h"
 #include "role/common/state.h"
 
@@ -47,6 +48,7 @@ struct shell_local {
     struct directory *directory;
     struct denials denials;
     struct object_store *policy, *recipients; /* below the audit trail */
+    struct facts_reader facts;
     struct grant_usage usage;
     struct admin admin;
     bool changed; /* the effective user is the state's owner */

@@ -1,6 +1,7 @@
 /* context.h: what cmdlets work on: the stores and the facts of this node. Given to the shell as its context. */
 #pragma once
 
+#include "store/facts/facts.h"
 #include "store/objects.h"
 
 /*
@@ -27,6 +28,13 @@ struct denial_view {
                            void *context, struct err *err);
 };
 
+/* What clients did, as seen by Get-ClientInventory and by replays. */
+struct fact_view {
+    /* As facts_visit (store/facts/facts.h); nothing is visited where nothing was ever kept. */
+    enum err_code (*visit)(struct fact_view *v, int64_t since_ms, facts_each_fn *each, void *context,
+                           struct err *err);
+};
+
 /* When entries of ACLs were used, as the sessions told. */
 struct grant_usage_view {
     /* False: not that it is known. *ret_last_ms is since 1970. */
@@ -42,6 +50,7 @@ struct cmdlet_context {
     struct object_store *recipients; /* Mailbox, MailContact, DistributionGroup; may be the same */
     struct queue_view *queues;       /* NULL: the server is stopped, and the queues cannot be asked */
     struct denial_view *denials;     /* NULL: none are kept here */
+    struct fact_view *facts;         /* NULL: none are kept here */
     struct grant_usage_view *usage;  /* NULL: not known */
     bool edge;                       /* the role Edge instead of Hub */
     struct span host;                /* this server's FQDN */

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/cursor.h"
+#include "store/facts/facts.h"
 
 enum event_kind {
     EVENT_LOST,             /* events that were dropped before this one */
@@ -16,7 +17,7 @@ enum event_kind {
     EVENT_PROTOCOL_SEND,    /* ... of send connectors */
     EVENT_DENIAL,           /* a refusal that bears a code */
     EVENT_GRANT_USED,       /* entries of an ACL were used */
-    EVENT_FACT,             /* what a client did: for the inventory and for replays */
+    EVENT_FACT,             /* what a client did, how often: for the inventory and for replays (fact.h) */
     EVENT_KINDS,
 };
 
@@ -59,18 +60,11 @@ enum event_grant {
     GRANT_FIELDS,
 };
 
+/* The texts of a fact (enum fact_text in store/facts/facts.h), then: */
 enum event_fact {
-    FACT_CONNECTOR,
-    FACT_LOCAL,
-    FACT_REMOTE_IP,
-    FACT_HELO,
-    FACT_TLS,
-    FACT_MECHANISM, /* of AUTH; or empty */
-    FACT_USER,      /* primary address; or empty */
-    FACT_CERTIFICATE,
-    FACT_SENDER,
-    FACT_RECIPIENT,
-    FACT_VERDICT, /* the reply's code */
+    FACT_VERDICT = FACT_TEXTS, /* question and code: "Rcpt 550" */
+    FACT_LEVEL,                /* enum fact_level as a number */
+    FACT_COUNT,
     FACT_FIELDS,
 };
 

@@ -21,7 +21,7 @@ static void say_lost(enum role_kind peer, struct span count)
     struct log_line l = log_begin(LOG_WARNING, "events-lost");
     log_str(&l, "from", role_name(peer));
     log_span(&l, "count", count);
-    log_str(&l, "text", "rows of protocol logs, denials or uses of grants are missing; no mail is");
+    log_str(&l, "text", "rows of protocol logs, denials, uses of grants or facts are missing; no mail is");
     log_end(&l);
 }
 

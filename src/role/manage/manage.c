@@ -12,6 +12,7 @@
 #include "role/manage/console_server.h"
 #include "role/manage/denials.h"
 #include "role/manage/events.h"
+#include "role/manage/fact_keeper.h"
 #include "role/manage/grants.h"
 #include "role/manage/guard.h"
 #include "role/manage/protocol_logs.h"
@@ -151,6 +152,7 @@ static void on_drain(struct role *role)
     manage.console = NULL;
     protocol_logs_close();
     denials_close();
+    fact_keeper_close();
     grants_close();
     role_exit(role, EXIT_SUCCESS);
 }
@@ -186,12 +188,14 @@ static enum err_code start(struct role *role, struct err *err)
     if (code)
         return code;
     denials_open(role);
+    fact_keeper_open(role);
     grants_open(role);
     denials_init(&manage.denials, role->state);
     manage.admin.context.policy = &manage.guard.policy.store;
     manage.admin.context.recipients = &manage.guard.recipients.store;
     manage.admin.context.queues = &manage.queues.view;
     manage.admin.context.denials = &manage.denials.view;
+    manage.admin.context.facts = fact_keeper_view();
     manage.admin.context.usage = grants_view();
     uv_timer_init(&role->loop, &manage.rollback);
     manage.rollback.data = role;

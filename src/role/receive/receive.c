@@ -13,6 +13,7 @@
 #include "role/common/roles.h"
 #include "role/receive/admission.h"
 #include "role/receive/certificates.h"
+#include "role/receive/fact_table.h"
 #include "role/receive/grants.h"
 #include "role/receive/listener.h"
 #include "role/receive/session.h"
@@ -27,6 +28,7 @@ static struct {
 
 static void finish(struct role *role)
 {
+    fact_table_flush();
     grants_flush();
     event_sender_flush();
     role_exit(role, EXIT_SUCCESS);
@@ -102,6 +104,7 @@ static enum err_code start(struct role *role, struct err *err)
 {
     (void)err;
     event_sender_init(role);
+    fact_table_init(role);
     grants_init(role);
     return ERR_NONE; /* it serves when the first policy has come */
 }

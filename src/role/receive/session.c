@@ -81,6 +81,7 @@ static void give_answers(struct session *s)
     while (s->answer_ready && !s->closed) {
         struct smtp_answer answer = s->answer;
         s->answer_ready = false;
+        session_facts_answer(s, &answer);
         smtp_server_answer(s->smtp, &answer, clock_mono_ms());
     }
 }
@@ -132,6 +133,7 @@ static void on_start_tls(void *context)
 static void on_ask(void *context, const struct smtp_ask *ask)
 {
     struct session *s = context;
+    session_facts_ask(s, ask);
     switch (ask->kind) {
     case SMTP_ASK_AUTH_START: session_auth_start(s, ask); break;
     case SMTP_ASK_AUTH_STEP: session_auth_step(s, ask->auth_step); break;
@@ -194,6 +196,7 @@ static void on_event(void *context, enum smtp_event event, struct span detail)
     log_end(&l);
     session_denial_event(s, event, detail);
     session_protocol_event(s, event, detail);
+    session_facts_event(s, event);
 }
 
 static void on_line(void *context, struct span shown)
@@ -269,6 +272,7 @@ static void on_secured(void *context)
     log_str(&l, "resumed", info.resumed ? "yes" : "no");
     log_end(&l);
     session_protocol_secured(s);
+    session_facts_secured(s);
     if (s->profile.tls_active) {
         smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());
     } else {
@@ -304,6 +308,7 @@ static void on_connection_closed(void *context, const char *reason)
     if (!s->turned_away) /* that has its own line, and a flood must not get one for each */
         log_session_end(s, reason);
     session_protocol_end(s, reason);
+    session_facts_end(s);
     admission_leave(&s->admission);
     s->closed = true;
     s->connection = NULL;
@@ -368,6 +373,7 @@ static void begin(struct session *s)
     }
     log_start(s);
     session_protocol_begin(s);
+    session_facts_begin(s);
     connection_begin(s->connection, s->profile.tls_active ? s->tls : NULL);
     if (!s->profile.tls_active)
         smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());

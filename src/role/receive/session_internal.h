@@ -13,6 +13,20 @@
 
 enum { SESSION_ARENA_MAX = 4 << 20 };
 
+/* What session_facts.c remembers. */
+struct fact_notes {
+    bool asked; /* `ask` waits for its answer */
+    enum smtp_ask_kind ask;
+    char network[IP_TEXT_MAX + 4]; /* fact_print_network of the client; empty: no session has begun */
+    struct tls_info tls;           /* of the handshake; all 0: none */
+    struct span certificate;       /* the client's fingerprint, in the session's arena */
+    struct span mechanism;         /* by which the user has logged on, or tries to */
+    struct buf sender, recipient;  /* of the last MAIL and RCPT */
+    uint16_t refused;              /* the last recipient's code, while none of the message was accepted */
+    bool taken;                    /* one was */
+    bool content;                  /* it is on its way */
+};
+
 struct session {
     struct session *next, *previous; /* in the list of all */
     struct role *role;
@@ -62,6 +76,7 @@ struct session {
     unsigned messages;             /* begun */
     enum gate_auth_as auth_as;     /* from MESSAGE_BEGIN on */
     unsigned rights;               /* gate_rights, asked for once at MESSAGE_BEGIN */
+    struct fact_notes facts;
 };
 
 /* Keeps the answer until the machine's call has returned (session_settle gives it). Texts must outlive that. */
@@ -145,3 +160,13 @@ void session_protocol_event(struct session *s, enum smtp_event event, struct spa
 void session_protocol_message(struct session *s);
 /* reason: as the connection gave it. */
 void session_protocol_end(struct session *s, const char *reason);
+/* ---- session_facts.c: what the client does, for the inventory and for replays ---- */
+void session_facts_begin(struct session *s);
+void session_facts_secured(struct session *s);
+/* What the machine asks, what it is answered (before it is), and what it tells. */
+void session_facts_ask(struct session *s, const struct smtp_ask *ask);
+void session_facts_answer(struct session *s, const struct smtp_answer *answer);
+void session_facts_event(struct session *s, enum smtp_event event);
+/* The client did something that it cannot mean; what, in our words, of which there are few: a literal. */
+void session_facts_mistake(struct session *s, struct span what);
+void session_facts_end(struct session *s);
