@@ -40,9 +40,15 @@ struct noun {
 
 extern const struct noun noun_receive_connector, noun_send_connector, noun_accepted_domain, noun_mailbox,
     noun_mail_contact, noun_distribution_group, noun_transport_server, noun_transport_config;
-enum { PERMISSION_COMMANDS = 3, MEMBER_COMMANDS = 3, QUEUE_COMMANDS = 2, DENIAL_COMMANDS = 1 };
+enum {
+    PERMISSION_COMMANDS = 3,
+    MEMBER_COMMANDS = 3,
+    QUEUE_COMMANDS = 2,
+    DENIAL_COMMANDS = 1,
+    INVENTORY_COMMANDS = 1
+};
 extern const struct shell_command permission_commands[PERMISSION_COMMANDS], member_commands[MEMBER_COMMANDS],
-    queue_commands[QUEUE_COMMANDS], denial_commands[DENIAL_COMMANDS];
+    queue_commands[QUEUE_COMMANDS], denial_commands[DENIAL_COMMANDS], inventory_commands[INVENTORY_COMMANDS];
 
 enum { PLAN_COMMANDS = 5, AUDIT_COMMANDS = 1 };
 extern const struct shell_command plan_commands[PLAN_COMMANDS], audit_commands[AUDIT_COMMANDS];

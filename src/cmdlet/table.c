@@ -123,6 +123,8 @@ static const struct shell_view views[] = {
     VIEW("Queue", "Identity", "DeliveryType", "Status", "MessageCount", "NextHopDomain"),
     VIEW("Message", "Identity", "FromAddress", "Status", "Queue", "Subject"),
     VIEW("Denial", "Time", "Code", "Connector", "RemoteEndpoint", "Sender", "Recipient", "Reply"),
+    VIEW("ClientInventory", "RemoteIP", "User", "HeloName", "Connector", "TlsWeakest", "TlsNewest", "AuthMechanism",
+         "MessagesAccepted", "MessagesRefused", "LastSeen"),
     VIEW("Command", "Name", "Synopsis"),
     VIEW("AdminAuditLogEvent", "RunDate", "Caller", "CmdletName", "ObjectModified", "Changes"),
 };
@@ -152,6 +154,8 @@ enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct 
         add(&b, &plan_commands[i]);
     for (size_t i = 0; i < AUDIT_COMMANDS; i++)
         add(&b, &audit_commands[i]);
+    for (size_t i = 0; i < INVENTORY_COMMANDS; i++)
+        add(&b, &inventory_commands[i]);
     if (b.failed)
         return cmdlet_no_memory(err);
     *ret = (struct shell_table){
