@@ -21,7 +21,7 @@ struct client {
     int64_t helo_ms, cipher_ms, certificate_ms;
     int64_t first_ms, last_ms;
     uint64_t connectors, mechanisms, mistakes; /* sets of names */
-    uint64_t sessions, accepted, refused, refused_recipients, failed_logons;
+    uint64_t sessions, turned_away, accepted, refused, refused_recipients, failed_logons;
     unsigned weakest, newest; /* index in tls_versions; 0: none was seen */
 };
 
@@ -144,13 +144,19 @@ static void count_fact(struct client *c, const struct fact *f)
 {
     bool refused = f->code >= 400;
     switch (f->question) {
-    case FACT_OF_SESSION: c->sessions += f->count; break;
+    case FACT_OF_SESSION: *(refused ? &c->turned_away : &c->sessions) += f->count; break;
     case FACT_OF_AUTH: c->failed_logons += refused ? f->count : 0; break;
     case FACT_OF_MAIL: c->refused += f->count; break;
     case FACT_OF_RCPT: c->refused_recipients += refused ? f->count : 0; break;
     case FACT_OF_MESSAGE: *(refused ? &c->refused : &c->accepted) += f->count; break;
     case FACT_QUESTIONS: break;
     }
+}
+
+/* Whether there was a session whose TLS, or lack of it, means anything. */
+static bool spoke(const struct fact *f)
+{
+    return !f->text[FACT_MISTAKE].len && !(f->question == FACT_OF_SESSION && f->code);
 }
 
 static bool each(void *context, struct span network, const struct fact *f)
@@ -173,7 +179,7 @@ static bool each(void *context, struct span network, const struct fact *f)
     c->connectors |= name_bit(q, &q->connectors, f->text[FACT_CONNECTOR]);
     c->mechanisms |= name_bit(q, &q->mechanisms, f->text[FACT_MECHANISM]);
     c->mistakes |= name_bit(q, &q->mistakes, f->text[FACT_MISTAKE]);
-    unsigned tls = f->text[FACT_MISTAKE].len ? 0 : tls_index(f->text[FACT_TLS]); /* it never came to speak */
+    unsigned tls = spoke(f) ? tls_index(f->text[FACT_TLS]) : 0;
     if (tls && (!c->weakest || tls < c->weakest))
         c->weakest = tls;
     if (tls > c->newest)
@@ -210,6 +216,7 @@ static enum err_code emit(struct shell_call *call, const struct query *q, const 
         {SPAN("FirstSeen"), value_time(c->first_ms)},
         {SPAN("LastSeen"), value_time(c->last_ms)},
         {SPAN("Sessions"), value_int((int64_t)c->sessions)},
+        {SPAN("SessionsRefused"), value_int((int64_t)c->turned_away)},
         {SPAN("TlsWeakest"), value_string(tls_versions[c->weakest].shown)},
         {SPAN("TlsNewest"), value_string(tls_versions[c->newest].shown)},
         {SPAN("TlsCipher"), text_of(a, c->cipher)},
@@ -318,7 +325,9 @@ const struct shell_command inventory_commands[INVENTORY_COMMANDS] = {
          "One for each client address and user, those seen last first. What is shown is at most 30 days old "
          "and a few seconds late. TlsWeakest and TlsNewest are the lowest and the highest version with which it "
          "was seen, None for sessions in the clear; AuthMechanism is how it logged on, or tried to. A message is "
-         "refused when its sender is, all of its recipients are, or its content is. Mistake names what a client "
+         "refused when its sender is, all of its recipients are, or its content is; a session, when a limit turned "
+         "it "
+         "away. Mistake names what a client "
          "cannot have meant, such as TLS that was never completed where it is due from the first byte. Of a "
          "client that does very many different things, and of addresses in one IPv6 /64, the counts are kept "
          "together: under the address that was seen last.",

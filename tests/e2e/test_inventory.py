@@ -174,6 +174,17 @@ def test_no_handshake(server):
     assert r["Mistake"] and r["TlsWeakest"] in ("", None)
 
 
+def test_turned_away(server):
+    server.connector("full", "127.0.0.37", extra="-MaxInboundConnection 1")
+    settle()
+    with server.session(source="127.0.0.37") as first:
+        with SMTP(server.smtp, source="127.0.0.37") as c:
+            assert c.greeting == 421
+        first.cmd("QUIT")
+    r = wait_client(server, "127.0.0.37", lambda r: r["Sessions"])
+    assert (r["Sessions"], r["SessionsRefused"]) == (1, 1)
+
+
 def test_hostile_client(server):
     """One that never says the same twice ends in few rows, and nothing of it is lost."""
     n = 0

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { ADDRESS_TEXT_MAX = 1024, CODE_NO_CONTENT = 550 };
+enum { ADDRESS_TEXT_MAX = 1024, CODE_NO_CONTENT = 550, CODE_TOO_LARGE = 552, CODE_TURNED_AWAY = 421 };
 
 static struct fact begin_fact(const struct session *s, enum fact_question question, uint32_t code)
 {
@@ -92,7 +92,7 @@ void session_facts_secured(struct session *s)
 static void keep(struct buf *b, struct span text)
 {
     buf_clear(b);
-    buf_add(b, text);
+    buf_add(b, span_head(text, ADDRESS_TEXT_MAX));
 }
 
 void session_facts_ask(struct session *s, const struct smtp_ask *ask)
@@ -177,28 +177,27 @@ void session_facts_event(struct session *s, enum smtp_event event)
     /* The machine refuses content by itself when it is too large or has a defect, and says so before it drops it.
      */
     if (s->facts.content && event == SMTP_EVENT_LIMIT)
-        tell_message(s, 552);
+        tell_message(s, CODE_TOO_LARGE);
     else if (s->facts.content && event == SMTP_EVENT_BAD_CONTENT)
         tell_message(s, CODE_NO_CONTENT);
 }
 
 void session_facts_mistake(struct session *s, struct span what)
 {
-    struct fact f = begin_fact(s, FACT_OF_SESSION, 0);
-    f.text[FACT_MISTAKE] = what;
-    if (!s->facts.network[0])
-        session_facts_begin(s);
-    tell(s, &f);
+    s->facts.mistake = what;
 }
 
 void session_facts_end(struct session *s)
 {
+    if (s->turned_away)
+        session_facts_begin(s);
     if (!s->facts.network[0])
         return; /* it never began */
     end_message(s);
-    struct fact f = begin_fact(s, FACT_OF_SESSION, 0);
-    if (s->profile.tls_active && !s->facts.tls.version)
-        f.text[FACT_MISTAKE] = SPAN("TLS handshake not completed");
+    struct fact f = begin_fact(s, FACT_OF_SESSION, s->turned_away ? CODE_TURNED_AWAY : 0);
+    f.text[FACT_MISTAKE] = s->facts.mistake;
+    if (!s->facts.mistake.len && s->profile.tls_active && !s->facts.tls.version)
+        f.text[FACT_MISTAKE] = SPAN("no-tls-handshake");
     tell(s, &f);
     buf_done(&s->facts.sender);
     buf_done(&s->facts.recipient);

@@ -25,6 +25,7 @@ struct fact_notes {
     uint16_t refused;              /* the last recipient's code, while none of the message was accepted */
     bool taken;                    /* one was */
     bool content;                  /* it is on its way */
+    struct span mistake;           /* see session_facts_mistake; empty: none */
 };
 
 struct session {
@@ -167,6 +168,6 @@ void session_facts_secured(struct session *s);
 void session_facts_ask(struct session *s, const struct smtp_ask *ask);
 void session_facts_answer(struct session *s, const struct smtp_answer *answer);
 void session_facts_event(struct session *s, enum smtp_event event);
-/* The client did something that it cannot mean; what, in our words, of which there are few: a literal. */
+/* The client did something that it cannot have meant, and the session is of no use: a word for it, a literal. */
 void session_facts_mistake(struct session *s, struct span what);
 void session_facts_end(struct session *s);

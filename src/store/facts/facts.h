@@ -17,7 +17,7 @@
 
 /* What was asked, and what `code` is the answer to. */
 enum fact_question {
-    FACT_OF_SESSION, /* a session has ended; code 0 */
+    FACT_OF_SESSION, /* a session has ended; code 0, or 421: a limit turned it away when it came */
     FACT_OF_AUTH,    /* the user tried to log on: 235, 535, ... */
     FACT_OF_MAIL,    /* a sender was refused */
     FACT_OF_RCPT,    /* a recipient was accepted or refused */
