@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { CREDENTIALS_MAX = 4096 };
+#define RESPONSE "(authentication response not shown)"
 
 static void refuse(struct smtp_client *c, const char *text)
 {
@@ -17,11 +18,15 @@ static void refuse(struct smtp_client *c, const char *text)
     smtp_client_refuse(c, &r);
 }
 
-/* Sends a line with a secret in it and leaves no copy. */
-static void write_secret(struct smtp_client *c)
+/* Sends a line with a secret in it, from this octet of what waits, and leaves no copy. */
+static void write_secret(struct smtp_client *c, size_t from, const char *shown)
 {
     buf_add(&c->out, SPAN("\r\n"));
+    smtp_client_show_sent(c, span_head(buf_span(&c->out), from));
+    smtp_client_show_sent(c, span_of(shown));
+    c->hidden = true;
     smtp_client_flush(c);
+    c->hidden = false;
     buf_wipe(&c->out);
 }
 
@@ -35,9 +40,10 @@ static void send_plain(struct smtp_client *c)
     buf_add(&message, secret_reveal(c->options.password));
     bool fits = !message.failed;
     if (fits) {
+        size_t from = c->out.len;
         buf_add(&c->out, SPAN("AUTH PLAIN "));
         base64_encode(&c->out, buf_span(&message));
-        write_secret(c);
+        write_secret(c, from, "AUTH PLAIN (initial response not shown)");
     }
     buf_wipe(&message);
     if (!fits)
@@ -68,15 +74,17 @@ void smtp_client_on_auth(struct smtp_client *c, const struct client_reply *r)
     } else if (r->code == 235) {
         smtp_client_ready(c);
     } else if (r->code == 334 && c->auth_step == 1) {
+        size_t from = c->out.len;
         base64_encode(&c->out, c->options.user);
-        buf_add(&c->out, SPAN("\r\n"));
         c->auth_step = 2;
         smtp_client_rearm(c);
+        write_secret(c, from, RESPONSE);
     } else if (r->code == 334 && c->auth_step == 2) {
+        size_t from = c->out.len;
         base64_encode(&c->out, secret_reveal(c->options.password));
         c->auth_step = 0;
         smtp_client_rearm(c);
-        write_secret(c);
+        write_secret(c, from, RESPONSE);
     } else {
         smtp_client_break_protocol(c, "a reply that does not fit");
     }

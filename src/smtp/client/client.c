@@ -98,6 +98,8 @@ void smtp_client_write_out(struct smtp_client *c)
 {
     if (c->out.failed || c->out.len == 0)
         return;
+    if (!c->hidden)
+        smtp_client_show_sent(c, buf_span(&c->out));
     c->output->write(c->context, buf_span(&c->out));
     buf_clear(&c->out);
 }
@@ -212,6 +214,7 @@ void smtp_client_feed(struct smtp_client *c, struct span bytes, int64_t now_ms)
         bytes = span_from(bytes, client_reply_feed(&c->parser, bytes, &status));
         if (status == CLIENT_REPLY_COMPLETE) {
             struct client_reply r = client_reply_get(&c->parser);
+            smtp_client_show_reply(c, &r);
             phases[c->phase].on_reply(c, &r);
         } else if (status == CLIENT_REPLY_MALFORMED) {
             smtp_client_break_protocol(c, "what is no reply");

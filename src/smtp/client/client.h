@@ -130,6 +130,11 @@ struct smtp_client_output {
     void (*failed)(void *context, const struct smtp_client_result *result);
     /* Send what was written, then close the connection. */
     void (*close)(void *context);
+    /*
+     * A line that was sent, or that came, as it may be shown to people: of an AUTH exchange what could be a secret
+     * is named, not quoted; content and its end are not shown. Before what it causes. NULL: not wanted.
+     */
+    void (*line)(void *context, bool sent, struct span shown);
 };
 
 /*

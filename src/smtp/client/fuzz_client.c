@@ -3,11 +3,13 @@
  * is a script for test_driver.h.
  *
  * Properties: the same actions for any split of the server's octets and of the body; a message ends once, with a
- * result for each recipient or with none; nothing happens after close(); no more than a bounded output.
+ * result for each recipient or with none; nothing happens after close(); no more than a bounded output; no line
+ * that is shown as sent has the password.
  */
 #include "smtp/client/test_driver.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +24,16 @@ static const struct span body = SPAN_INIT("Subject: x\r\n\r\n.\r\n..\r\na\rb\nc\
 static bool bit(uint8_t byte, unsigned n)
 {
     return byte >> n & 1;
+}
+
+/* The password is "pass", the user "user". */
+static void check_secret(struct span lines)
+{
+    static const struct span secrets[] = {SPAN_INIT("pass"), SPAN_INIT("cGFzcw"), SPAN_INIT("AHVzZXIA")};
+    struct span line;
+    while (lines.len && span_split(&lines, '\n', &line))
+        for (size_t i = 0; span_starts(line, SPAN(">")) && i < ARRAY_LEN(secrets); i++)
+            ASSERT(!memmem(line.ptr, line.len, secrets[i].ptr, secrets[i].len));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -69,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     ASSERT(whole.client && split.client);
     ASSERT(span_eq(buf_span(&whole.transcript), buf_span(&split.transcript)));
+    ASSERT(span_eq(buf_span(&whole.lines), buf_span(&split.lines)));
+    check_secret(buf_span(&whole.lines));
     ASSERT(whole.after_close == 0 && !whole.transcript.failed);
     ASSERT(whole.given <= whole.done + whole.failed + 1);
     size_t open = whole.given - whole.done - whole.failed; /* its results may be incomplete */

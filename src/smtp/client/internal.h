@@ -62,6 +62,7 @@ struct smtp_client {
     bool chunking;            /* the body goes by BDAT */
     size_t chunks_unanswered; /* BDAT commands but the last */
     bool line_start, held_cr; /* body.c */
+    bool hidden;              /* what is written now was shown in other words */
 };
 
 /* client.c */
@@ -73,6 +74,10 @@ void smtp_client_write_out(struct smtp_client *c);
 /* The same at the end of a call, and breaks the session when a command did not fit into memory. */
 void smtp_client_flush(struct smtp_client *c);
 enum smtp_client_stage smtp_client_stage_now(const struct smtp_client *c);
+
+/* show.c: for `line` of the actions; nothing where that is not wanted */
+void smtp_client_show_sent(struct smtp_client *c, struct span lines);
+void smtp_client_show_reply(struct smtp_client *c, const struct client_reply *r);
 
 /* outcome.c: results, and the ways a message and a session end */
 struct smtp_client_result smtp_client_from_reply(struct smtp_client *c, const struct client_reply *r,

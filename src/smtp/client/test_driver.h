@@ -17,7 +17,7 @@
 
 struct test_driver {
     struct smtp_client *client;
-    struct buf transcript;
+    struct buf transcript, lines; /* lines: as they may be shown, behind "> " and "< " */
     int64_t now;
     bool tls_wanted, body_wanted, closed;
     size_t given, done, failed, results, after_close;
@@ -96,6 +96,14 @@ static inline void driver_close(void *context)
     buf_add(&d->transcript, SPAN("[close]\n"));
 }
 
+static inline void driver_line(void *context, bool sent, struct span shown)
+{
+    struct test_driver *d = context;
+    buf_addf(&d->lines, "%c ", sent ? '>' : '<');
+    buf_add(&d->lines, shown);
+    buf_add_char(&d->lines, '\n');
+}
+
 static const struct smtp_client_output driver_output = {
     .write = driver_write,
     .start_tls = driver_start_tls,
@@ -104,6 +112,7 @@ static const struct smtp_client_output driver_output = {
     .done = driver_done,
     .failed = driver_failed,
     .close = driver_close,
+    .line = driver_line,
 };
 
 static inline void driver_send(struct test_driver *d, const struct smtp_client_message *m)
@@ -153,6 +162,7 @@ static inline void driver_play(struct test_driver *d, const struct test_play *p)
 {
     *d = (struct test_driver){.now = 1000};
     buf_init(&d->transcript, 4u << 20);
+    buf_init(&d->lines, 4u << 20);
     d->client = smtp_client_new(p->options, &driver_output, d, d->now);
     if (!d->client)
         return;
@@ -170,4 +180,5 @@ static inline void driver_end(struct test_driver *d)
 {
     smtp_client_free(d->client);
     buf_done(&d->transcript);
+    buf_done(&d->lines);
 }
