@@ -51,6 +51,8 @@ struct delivery_destination {
     const struct secret *password;
     unsigned
         remove_headers; /* enum header_exit (mail/header_exit.h): what it may not have; for whoever fills `front` */
+    int64_t inactivity_ms; /* how long the other side may be silent; 0: the engine's timeouts, by what is awaited */
+    struct span log_name;  /* whose protocol log the sessions go to: a send connector; empty: to none */
 };
 
 enum {
@@ -125,6 +127,17 @@ struct delivery_timeouts {
     int64_t greeting, command, data_init, data_block, data_end;
 };
 
+/* A row of the protocol log (role/common/protocol_log.h). Never a secret, never content. */
+struct delivery_log_row {
+    struct span connector;     /* log_name of the destination */
+    uint64_t session;          /* random: one for each connection */
+    uint64_t sequence;         /* from 0 */
+    struct span local, remote; /* endpoints; local is empty until there is a connection */
+    char event;                /* + - > < * */
+    struct span data, context;
+};
+typedef void delivery_log_fn(void *context, const struct delivery_log_row *row);
+
 struct delivery_options {
     uv_loop_t *loop;
     struct resolver
@@ -137,6 +150,8 @@ struct delivery_options {
     int64_t idle_ms;         /* for how long; 0: 5 s; negative: none is kept */
     unsigned max_messages;   /* over one connection; 0: 100 */
     struct delivery_timeouts timeouts;
+    delivery_log_fn *log; /* gets the rows of jobs with log_name; NULL: nobody does */
+    void *log_context;
 };
 
 /* Options are copied, their text too. ERR_INVALID (a HELO name with blanks), ERR_IO (the mail root), ERR_NO_MEMORY.

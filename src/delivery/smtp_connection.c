@@ -56,6 +56,7 @@ static void close_handles(struct smtp_connection *c)
     if (c->state == CONNECTION_CLOSED)
         return;
     smtp_pool_remove(c);
+    smtp_log_closed(c);
     c->state = CONNECTION_CLOSED;
     uv_close(&c->socket.handle, on_handle_closed);
     uv_close((uv_handle_t *)&c->timer, on_handle_closed);
@@ -104,6 +105,7 @@ static void fail_connect(struct smtp_connection *c, const char *why)
     if (!c->local)
         buf_addf(&c->failure_text, " (%s)", ip_print_endpoint(c->endpoint, text));
     buf_addf(&c->failure_text, ": %s", why);
+    smtp_log_trouble(c, buf_span(&c->failure_text));
     c->failure = (struct delivery_result){
         .outcome = DELIVERY_TEMPORARY,
         .enhanced = SPAN("4.4.1"),
@@ -131,8 +133,11 @@ static void on_timer(uv_timer_t *timer)
         smtp_pool_remove(c);
         smtp_client_quit(c->client, now);
     } else if (c->tls && !c->tls_done) {
+        smtp_log_trouble(c, SPAN("the TLS handshake timed out"));
         smtp_client_lost(c->client, SPAN("the TLS handshake timed out"), now);
     } else {
+        if (now >= smtp_client_deadline(c->client))
+            smtp_log_trouble(c, SPAN("timed out while waiting for the server"));
         smtp_client_tick(c->client, now);
     }
     smtp_connection_after(c);
@@ -185,7 +190,7 @@ static void rest(struct smtp_connection *c)
     if (e->options.idle_ms < 0 || c->messages >= e->options.max_messages) {
         smtp_client_quit(c->client, smtp_connection_now(c));
     } else {
-        c->deadline = smtp_connection_now(c) + e->options.idle_ms;
+        c->deadline = smtp_connection_now(c) + c->idle_ms;
         struct smtp_connection *oldest = smtp_pool_add(c);
         if (oldest)
             dismiss(oldest);
@@ -255,7 +260,8 @@ static void on_connect(uv_connect_t *connect, int status)
         fail_connect(c, uv_strerror(status));
         return;
     }
-    c->client = smtp_client_new(&c->client_options, &smtp_stream_actions, c, smtp_connection_now(c));
+    smtp_log_connected(c);
+    c->client = smtp_client_new(&c->client_options, smtp_stream_actions(c), c, smtp_connection_now(c));
     if (!c->client) {
         fail_connect(c, "the session cannot begin: no memory, or a control character in the user's name");
         return;
@@ -263,6 +269,18 @@ static void on_connect(uv_connect_t *connect, int status)
     c->state = CONNECTION_TALKING;
     struct smtp_load load = c->load;
     smtp_connection_send(c, &load, c->calls, c->owner);
+}
+
+/* For how long the other side may be silent. The farewell is not worth more, whatever the limit. */
+static struct smtp_client_timeouts timeouts_of(const struct delivery_timeouts *ms, int64_t inactivity_ms)
+{
+    int64_t n = inactivity_ms;
+    return (struct smtp_client_timeouts){.greeting = n ? n : ms->greeting,
+                                         .command = n ? n : ms->command,
+                                         .data_init = n ? n : ms->data_init,
+                                         .data_block = n ? n : ms->data_block,
+                                         .data_end = n ? n : ms->data_end,
+                                         .quit = n && n < ms->quit ? n : ms->quit};
 }
 
 static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
@@ -273,7 +291,6 @@ static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
         [DELIVERY_TLS_REQUIRED] = SMTP_CLIENT_TLS_REQUIRED,
         [DELIVERY_TLS_VERIFIED] = SMTP_CLIENT_TLS_REQUIRED,
     };
-    const struct delivery_timeouts *ms = &c->engine->options.timeouts;
     c->key = arena_dup(&c->arena, t->key);
     c->host = arena_dup(&c->arena, t->host);
     c->local = t->local;
@@ -287,16 +304,15 @@ static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
         .helo_name = arena_dup(&c->arena, t->helo_name),
         .user = arena_dup(&c->arena, t->user),
         .password = &c->password,
-        .timeouts = {.greeting = ms->greeting,
-                     .command = ms->command,
-                     .data_init = ms->data_init,
-                     .data_block = ms->data_block,
-                     .data_end = ms->data_end,
-                     .quit = ms->quit},
+        .timeouts = timeouts_of(&c->engine->options.timeouts, t->inactivity_ms),
     };
+    c->idle_ms = c->engine->options.idle_ms;
+    if (t->inactivity_ms > 0 && t->inactivity_ms < c->idle_ms)
+        c->idle_ms = t->inactivity_ms;
     secret_init(&c->password, PASSWORD_MAX);
     bool secret = !t->password || secret_set(&c->password, secret_reveal(t->password));
-    return c->key.ptr && c->host.ptr && c->client_options.helo_name.ptr && c->client_options.user.ptr && secret;
+    return c->key.ptr && c->host.ptr && c->client_options.helo_name.ptr && c->client_options.user.ptr && secret &&
+           smtp_log_open(c, t->log_name);
 }
 
 static struct smtp_connection *connection_new(struct delivery_engine *e, const struct smtp_target *target)
@@ -357,6 +373,7 @@ struct smtp_connection *smtp_connection_open(struct delivery_engine *e, const st
     int rc = connect_socket(c);
     if (rc < 0) {
         ret_failure->text = span_of(uv_strerror(rc));
+        smtp_log_trouble(c, ret_failure->text);
         close_handles(c);
         return NULL;
     }

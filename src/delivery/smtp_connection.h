@@ -19,10 +19,13 @@ struct smtp_target {
     enum delivery_tls tls;
     struct span helo_name, user;
     const struct secret *password;
+    int64_t inactivity_ms; /* 0: the engine's timeouts */
+    struct span log_name;  /* empty: not logged */
 };
 
 /* What is sent: borrowed until done or failed, or smtp_connection_abandon. */
 struct smtp_load {
+    uint64_t id; /* the message's, for the protocol log */
     struct smtp_client_message message;
     struct span front; /* instead of the body's first body_from octets */
     uint64_t body_from;

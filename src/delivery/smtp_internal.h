@@ -53,6 +53,15 @@ struct smtp_connection {
     unsigned messages; /* carried to their end */
     bool reused;
 
+    struct smtp_log {
+        struct span name, remote; /* name: of the connector; empty: the connection is not logged */
+        char local[IP_ENDPOINT_TEXT_MAX];
+        uint64_t session, rows;
+        bool connected;
+        const char *end; /* who ended it, where it was not we */
+    } log;
+    int64_t idle_ms; /* how long it may rest */
+
     const struct smtp_owner *calls;
     void *owner;
     bool tls_wanted, close_wanted; /* the machine's marks */
@@ -69,12 +78,22 @@ int64_t smtp_connection_now(const struct smtp_connection *c);
 void smtp_connection_after(struct smtp_connection *c);
 
 /* smtp_stream.c: octets between the socket, TLS, the body and the machine */
-extern const struct smtp_client_output smtp_stream_actions;
+const struct smtp_client_output *smtp_stream_actions(const struct smtp_connection *c);
 int smtp_stream_start(struct smtp_connection *c); /* begins to read; 0 or a uv error */
 void smtp_stream_start_tls(struct smtp_connection *c);
 void smtp_stream_pump_body(struct smtp_connection *c);
 /* Sends what waits, if the socket is free. False when it cannot be. */
 bool smtp_stream_flush(struct smtp_connection *c);
+
+/* smtp_log.c: rows of the protocol log; nothing where the connection is not logged */
+/* False when memory is out. */
+NODISCARD bool smtp_log_open(struct smtp_connection *c, struct span name);
+void smtp_log_connected(struct smtp_connection *c);
+void smtp_log_line(struct smtp_connection *c, bool sent, struct span shown);
+void smtp_log_secured(struct smtp_connection *c);
+/* Why the dialogue ends, where no line says so. */
+void smtp_log_trouble(struct smtp_connection *c, struct span text);
+void smtp_log_closed(struct smtp_connection *c);
 
 /* smtp_pool.c: connections that rest, the oldest first */
 /* Adds one; gives the oldest when there are more than may rest now: the caller ends it. */

@@ -88,20 +88,27 @@ static void act_close(void *context)
     ((struct smtp_connection *)context)->close_wanted = true;
 }
 
-const struct smtp_client_output smtp_stream_actions = {
-    .write = act_write,
-    .start_tls = act_start_tls,
-    .need_body = act_need_body,
-    .result = act_result,
-    .done = act_done,
-    .failed = act_failed,
-    .close = act_close,
-};
+static void act_line(void *context, bool sent, struct span shown)
+{
+    smtp_log_line(context, sent, shown);
+}
+
+#define ACTIONS                                                                                                    \
+    .write = act_write, .start_tls = act_start_tls, .need_body = act_need_body, .result = act_result,              \
+    .done = act_done, .failed = act_failed, .close = act_close
+
+const struct smtp_client_output *smtp_stream_actions(const struct smtp_connection *c)
+{
+    static const struct smtp_client_output quiet = {ACTIONS}, logged = {ACTIONS, .line = act_line};
+    return c->log.name.len ? &logged : &quiet;
+}
 
 /* ---- sending ---- */
 
 static void lost(struct smtp_connection *c, const char *text)
 {
+    if (!smtp_client_closed(c->client))
+        smtp_log_trouble(c, span_of(text));
     smtp_client_lost(c->client, span_of(text), smtp_connection_now(c));
 }
 
@@ -208,6 +215,7 @@ static void tls_up(struct smtp_connection *c)
     c->tls_version = arena_dup(&c->arena, span_of(info.version));
     c->tls_cipher = arena_dup(&c->arena, span_of(info.cipher));
     c->tls_verified = info.verified;
+    smtp_log_secured(c);
     if (c->verify && !info.verified)
         lost(c, "the server's certificate is not trusted for its name");
     else
@@ -247,6 +255,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *piece)
         return;
     if (n < 0) {
         c->broken = true;
+        c->log.end = n == UV_ECONNRESET ? "Remote(ConnectionReset)" : "Remote";
         lost(c, n == UV_EOF ? "the server closed the connection" : uv_strerror((int)n));
     } else if (c->tls) {
         take_ciphertext(c, span_make(piece->base, (size_t)n));

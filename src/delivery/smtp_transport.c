@@ -127,6 +127,8 @@ static bool try_address(struct smtp_task *s)
         .helo_name = to->helo_name.len ? to->helo_name : e->options.hostname,
         .user = to->user,
         .password = to->password,
+        .inactivity_ms = to->inactivity_ms,
+        .log_name = to->log_name,
     };
     s->connection = smtp_connection_open(e, &target, &s->load, &calls, s, &r);
     if (!s->connection)
@@ -179,8 +181,10 @@ static struct span make_key(struct smtp_task *s)
     struct buf key;
     buf_init(&key, KEY_MAX);
     buf_addf(&key, "%d,%d,%d,%d,%u,", to->kind, to->tls, to->force_helo, to->auth_without_tls, to->mx_port);
+    buf_addf(&key, "%lld,", (long long)to->inactivity_ms);
     add_key(&key, to->helo_name);
     add_key(&key, to->user);
+    add_key(&key, to->log_name);
     for (size_t i = 0; i < to->host_count; i++) {
         add_key(&key, to->hosts[i].name);
         buf_addf(&key, "%u,", to->hosts[i].port);
@@ -204,6 +208,7 @@ static bool prepare(struct smtp_task *s)
         to[i] = (struct smtp_client_recipient){.address = r->address, .orcpt = r->orcpt, .notify = r->notify};
     }
     s->load = (struct smtp_load){
+        .id = job->message_id,
         .message = {.sender = job->sender,
                     .recipients = to,
                     .recipient_count = job->recipient_count,

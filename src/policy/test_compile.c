@@ -164,7 +164,9 @@ static void test_others(void **state UNUSED)
     CHECK_SPAN("host", policy_text(p, policy_hosts(p, s->hosts)[1]), SPAN("192.0.2.9"));
     CHECK_SPAN("password", policy_text(p, s->password), SPAN(TEST_PASSWORD));
     CHECK_INT("flags", s->flags,
-              SEND_ENABLED | SEND_REQUIRE_TLS | SEND_FORCE_HELO | SEND_BASIC_AUTH | SEND_BASIC_AUTH_REQUIRE_TLS);
+              SEND_ENABLED | SEND_REQUIRE_TLS | SEND_FORCE_HELO | SEND_BASIC_AUTH | SEND_BASIC_AUTH_REQUIRE_TLS |
+                  SEND_VERBOSE_LOG);
+    CHECK_INT("inactivity", s->inactivity_timeout_ms, 7000);
     CHECK_INT("size", s->max_message_size == POLICY_UNLIMITED_WIDE, 1);
     CHECK_INT("port", s->port, 2526);
     CHECK_SPAN("domain", policy_text(p, d->domain), SPAN("example.com"));

@@ -39,7 +39,7 @@ const char test_everything[] =
     "SendConnector: Guid=s1|Name=out|AddressSpaces=[SMTP:*.Example.NET;5,*,partner.test;100]|"
     "DNSRoutingEnabled=$false|SmartHosts=[relay.example.net,192.0.2.9]|Port=#2526|RequireTLS=$true|"
     "SmartHostAuthMechanism=BasicAuthRequireTLS|AuthenticationUserName=me|AuthenticationPassword=~" TEST_PASSWORD
-    "|MaxMessageSize=Unlimited|ForceHELO=$true\n"
+    "|MaxMessageSize=Unlimited|ForceHELO=$true|ProtocolLoggingLevel=Verbose|ConnectionInactivityTimeOut=#7000\n"
     "AcceptedDomain: Name=main|DomainName=Example.COM|DomainType=internalrelay|Default=$true\n"
     "AcceptedDomain: Name=below|DomainName=*.example.com\n"
     "TransportServer: Name=mail.example.com|Role=Edge|QueueGlitchRetryCount=#0|MessageExpirationTimeout=#5000|"

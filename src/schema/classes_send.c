@@ -28,10 +28,13 @@ static const struct schema_property send_connector[] = {
     {"Fqdn", SCHEMA_FQDN, SCHEMA_NULLABLE, .max = 255, .help = "The name in EHLO. $null: the server's name."},
     {"MaxMessageSize", SCHEMA_SIZE, SCHEMA_UNLIMITED, .initial = "10MB", .max = SCHEMA_INT32,
      .help = "A larger message is returned to its sender."},
-    {"ConnectionInactivityTimeOut", SCHEMA_TIMESPAN, SCHEMA_INERT, .initial = "00:10:00", .min = SCHEMA_SECOND,
-     .max = SCHEMA_DAY, .help = "A connection is given up after so long a silence of the other side."},
-    {"ProtocolLoggingLevel", SCHEMA_ENUM, SCHEMA_INERT, .initial = "None", .words = schema_words_logging,
-     .help = "Verbose writes the dialogue of every session to the protocol log, without secrets."},
+    {"ConnectionInactivityTimeOut", SCHEMA_TIMESPAN, .initial = "00:10:00", .min = SCHEMA_SECOND, .max = SCHEMA_DAY,
+     .help = "A connection is given up after so long a silence of the other side; one that rests between two "
+             "messages is "
+             "closed then, at the latest."},
+    {"ProtocolLoggingLevel", SCHEMA_ENUM, .initial = "None", .words = schema_words_logging,
+     .help = "Verbose writes the dialogue of every session to the protocol log (log/ProtocolLog/SmtpSend), without "
+             "secrets and without the messages' content."},
     {"IsScopedConnector", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2007_SP1, .initial = "False",
      .help = "Only servers of the same site use it."},
     {"UseExternalDNSServersEnabled", SCHEMA_BOOL, SCHEMA_INERT, .initial = "False",

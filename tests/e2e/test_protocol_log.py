@@ -1,14 +1,18 @@
-"""The protocol log of receive connectors: rows, fields, rotation, and never a secret."""
+"""The protocol log of receive and send connectors: rows, fields, rotation, and never a secret."""
+import base64
 import csv
 import glob
 import os
 import re
+import socket
+import ssl
 
 import pytest
 
-from support.server import settle
+from support.server import FAST_RETRY, settle
+from support.sink import Sink
 from support.smtp import SMTP
-from support.util import wait_for
+from support.util import message, program, run, wait_for
 
 LOUD = "127.0.0.21"
 PASSWORD = "Marker-Passw0rd-7x"
@@ -24,13 +28,13 @@ def set_up(server):
     settle()
 
 
-def files(server):
-    return sorted(glob.glob(os.path.join(server.state, "log/ProtocolLog/SmtpReceive/RECV*.log")))
+def files(server, kind="SmtpReceive/RECV"):
+    return sorted(glob.glob(os.path.join(server.state, "log/ProtocolLog/%s*.log" % kind)))
 
 
-def rows(server):
+def rows(server, kind="SmtpReceive/RECV"):
     out = []
-    for path in files(server):
+    for path in files(server, kind):
         with open(path, newline="", encoding="utf-8") as f:
             out += [dict(zip(FIELDS, r)) for r in csv.reader(l for l in f if not l.startswith("#"))]
     return out
@@ -134,7 +138,6 @@ def test_quiet_connector(server):
 
 def test_no_secret_anywhere(server):
     """A password that is given in each wrong and right way stands in no file below the state folder, in no form."""
-    import base64
     b64 = base64.b64encode(PASSWORD.encode())
     plain = base64.b64encode(b"\0logged@example.com\0" + PASSWORD.encode())
     with Loud(server) as c:
@@ -178,3 +181,170 @@ def test_rotation(server):
         assert sum(map(os.path.getsize, found)) < 16384
     finally:
         server.shell("Set-TransportServer -ReceiveProtocolLogMaxFileSize 10MB -ReceiveProtocolLogMaxDirectorySize 250MB")
+
+
+# ---- send connectors
+
+SMART = "Marker-Smart-8y"
+
+
+@pytest.fixture(scope="module")
+def next_hop(tmp_path_factory):
+    """A smart host with TLS and AUTH, which takes LOGIN or PLAIN as its `extensions` say, and refuses one sender."""
+    folder = tmp_path_factory.mktemp("hop")
+    run([program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=sink.test",
+         "-days", "2", "-keyout", str(folder / "key"), "-out", str(folder / "cert")])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(folder / "cert"), str(folder / "key"))
+    login = iter(())
+
+    def rules(step, info):
+        nonlocal login
+        if step == "auth" and hop.deny:
+            return "535 5.7.8 what is %s?" % SMART
+        if step == "auth":
+            login = iter(("334 UGFzc3dvcmQ6", "235 2.7.0 welcome"))
+            return "235 2.7.0 welcome" if "AUTH PLAIN" in hop.extensions else "334 VXNlcm5hbWU6"
+        if step == "rcpt" and info["rcpt"].startswith("refused"):
+            return "550 5.1.1 nobody, says the sink"
+        if step in ("connect", "ehlo", "starttls", "mail", "rcpt", "data", "dot", "quit"):
+            return None
+        return next(login, None)
+    hop = Sink(rules=rules, tls=context)
+    plain, hop.deny = hop.extensions, False
+    hop.offer = lambda auth: setattr(hop, "extensions", plain + ((auth,) if auth else ()))
+    yield hop
+    hop.close()
+
+
+def socket_that_is_silent():
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    s.listen(16)
+    return s
+
+
+def sent_session(server, text, complete=True):
+    """The rows of the one session in which a row has this text as its data."""
+    def look():
+        got = rows(server, "SmtpSend/SEND")
+        ids = {r["session-id"] for r in got if text in r["data"]}
+        mine = [r for r in got if r["session-id"] in ids]
+        return mine if mine and (not complete or mine[-1]["event"] == "-") else None
+    got = wait_for("the rows of the session with " + text, look)
+    assert len({r["session-id"] for r in got}) == 1
+    assert [int(r["sequence-number"]) for r in got] == list(range(len(got)))
+    return got
+
+
+def send(server, marker, to):
+    with server.login("logged@example.com", PASSWORD) as c:
+        r = c.send_mail("logged@example.com", to, message(marker, "logged@example.com", to))
+        assert r == 250
+        return re.search(r"InternalId=(\d+)", r.text).group(1)
+
+
+@pytest.fixture(scope="module")
+def out(server, next_hop):
+    server.shell(FAST_RETRY)
+    server.smart_host(next_hop.port, "smart.test", "'Out Log'", "-ProtocolLoggingLevel Verbose -SmartHostAuthMechanism BasicAuth "
+                      "-AuthenticationUserName relay@smart.test -AuthenticationPassword %s" % SMART)
+    server.smart_host(next_hop.port, "silent.test", "Silent")
+    settle()
+
+
+@pytest.mark.parametrize("auth", ["AUTH PLAIN", "AUTH LOGIN"])
+def test_send_rows(server, next_hop, out, marker, auth):
+    next_hop.offer(auth)
+    number = send(server, marker, "x-%s@smart.test" % marker)
+    wait_for("the message to arrive", lambda: next_hop.got(marker))
+    got = sent_session(server, "x-%s@smart.test" % marker)
+    assert {r["connector-id"] for r in got} == {"Out Log"}, "the plain name"
+    assert all(re.fullmatch(r"[0-9A-F]{16}", r["session-id"]) for r in got)
+    assert {r["remote-endpoint"] for r in got} == {"127.0.0.1:%d" % next_hop.port}
+    assert (got[0]["event"], got[0]["context"], got[0]["local-endpoint"]) == ("*", "attempting to connect", "")
+    assert got[1]["event"] == "+"
+    assert all(r["local-endpoint"].startswith("127.0.0.1:") for r in got[1:])
+    assert (got[2]["event"], got[2]["data"]) == ("<", "220 sink.test ESMTP")
+    said = [r["data"] for r in got if r["event"] == ">"]
+    hidden = ["AUTH PLAIN (initial response not shown)"] if auth == "AUTH PLAIN" else ["AUTH LOGIN"] + 2 * ["(authentication response not shown)"]
+    assert said[:3 + len(hidden)] == ["EHLO mail.example.com", "STARTTLS", "EHLO mail.example.com"] + hidden
+    assert said[3 + len(hidden)].startswith("MAIL FROM:<logged@example.com>")
+    assert said[-2:] == ["DATA", "QUIT"]
+    heard = [r["data"] for r in got if r["event"] == "<"]
+    assert "250-PIPELINING" in heard and "235 2.7.0 welcome" in heard and "354 go" in heard and heard[-1] == "221 bye"
+    information = [(r["data"], r["context"]) for r in got if r["event"] == "*"]
+    assert ("", "Received certificate") in information
+    assert any(re.fullmatch(r"[0-9a-f]{64}", d) and c == "Certificate thumbprint" for d, c in information)
+    assert any(c.startswith("TLS protocol TLSv1.3 negotiation succeeded using bulk encryption algorithm TLS_") for _, c in information)
+    assert (number, "sending message") in information
+    assert (got[-1]["event"], got[-1]["context"]) == ("-", "Local")
+    assert not any(marker in r["data"] for r in got if "x-" + marker not in r["data"]), "content is never in it"
+
+
+def test_send_head(server, out):
+    path = wait_for("a file", lambda: files(server, "SmtpSend/SEND"))[-1]
+    assert re.fullmatch(r"SEND\d{8}-\d{4}\.log", os.path.basename(path))
+    with open(path, encoding="utf-8") as f:
+        head = [next(f).rstrip("\n") for _ in range(5)]
+    assert head[2] == "#Log-type: SMTP Send Protocol Log"
+    assert head[4] == "#Fields: " + ",".join(FIELDS)
+
+
+def test_send_refused_and_quiet(server, next_hop, out, marker):
+    """What the other side says stands in the log; of a connector without one nothing does."""
+    next_hop.offer("AUTH PLAIN")
+    send(server, marker, "quiet-%s@silent.test" % marker)
+    wait_for("the message to arrive", lambda: next_hop.got(marker))
+    send(server, marker, "refused-%s@smart.test" % marker)
+    got = sent_session(server, "refused-%s@smart.test" % marker)
+    assert any(r["event"] == "<" and r["data"] == "550 5.1.1 nobody, says the sink" for r in got)
+    assert not any("quiet-" in r["data"] or r["connector-id"] == "Silent" for r in rows(server, "SmtpSend/SEND"))
+
+
+def test_send_silence(server, out, marker):
+    """ConnectionInactivityTimeOut: a next hop that falls silent is given up in time, and said so."""
+    quiet = socket_that_is_silent()
+    try:
+        server.smart_host(quiet.getsockname()[1], "slow.test", "Slow", "-ProtocolLoggingLevel Verbose -ConnectionInactivityTimeOut 00:00:02")
+        settle()
+        send(server, marker, "slow-%s@slow.test" % marker)
+        def given_up():
+            got = [r for r in rows(server, "SmtpSend/SEND") if r["connector-id"] == "Slow"]
+            return got if any(r["context"] == "timed out while waiting for the server" for r in got) else None
+        got = wait_for("the silence to be noticed", given_up, 20)
+        first = [r for r in got if r["session-id"] == got[0]["session-id"]]
+        assert [r["event"] for r in first[:3]] == ["*", "+", "*"]
+        t = [float(r["date-time"][17:23]) for r in first]
+        assert 1.5 < (t[2] - t[1]) % 60 < 8
+        error = wait_for("the queue to say why", lambda: [q for q in server.json("Get-Queue") if "timed out" in (q["LastError"] or "")])
+        assert error
+    finally:
+        quiet.close()
+
+
+def test_no_smart_host_password_anywhere(server, next_hop, out, marker):
+    """Also when the smart host refuses it and repeats it. Only policy.db has it, which nobody else may read."""
+    next_hop.offer("AUTH PLAIN")
+    next_hop.deny = True
+    send(server, marker, "x-%s@smart.test" % marker)
+    assert wait_for("the queue to say why", lambda: [q for q in server.json("Get-Queue") if "has the password in it" in (q["LastError"] or "")])
+    wait_for("the log to have it", lambda: any(r["data"] == "535 (text not shown)" for r in rows(server, "SmtpSend/SEND")))
+    b64 = base64.b64encode(SMART.encode()).rstrip(b"=")[:-1]
+    plain = base64.b64encode(b"\0relay@smart.test\0" + SMART.encode()).rstrip(b"=")[:-1]
+    needles = [SMART.encode(), b64, plain]
+    files_seen = 0
+    for folder, _, names in os.walk(server.state):
+        for name in names:
+            path = os.path.join(folder, name)
+            if not os.path.isfile(path):
+                continue
+            files_seen += 1
+            with open(path, "rb") as f:
+                data = f.read()
+            if name.startswith("policy.db"):
+                assert os.stat(path).st_mode & 0o077 == 0
+            else:
+                assert not any(n in data for n in needles), path
+    assert files_seen > 5
+    assert not any(n in server.log_text().encode() for n in needles)

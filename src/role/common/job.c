@@ -4,7 +4,7 @@
  * job: u64 message id, u64 received, str sender, u32 count * (str address, str orcpt, u8 notify, u32 index), bool
  *   eight-bit, bool utf8, bool binary, str envid, u8 ret, u64 size, bool first attempt, u8 kind, str mailbox, u32
  *   count * (str host, u16 port), str mx domain, u16 mx port, u8 tls, bool force helo, bool auth without tls, u8
- *   remove headers, str helo name, str user, bool password follows, str password.
+ *   remove headers, u32 inactivity, str log name, str helo name, str user, bool password follows, str password.
  * report: u32 count * (u8 outcome, u16 code, str enhanced, str text, str stage, bool connection fault), str host,
  * str ip, str tls version, str tls cipher, bool verified, bool dsn offered, bool reused.
  *
@@ -51,6 +51,8 @@ static void put_destination(struct buf *out, const struct delivery_destination *
     put_bool(out, to->force_helo);
     put_bool(out, to->auth_without_tls);
     put_u8(out, (uint8_t)to->remove_headers);
+    put_u32(out, (uint32_t)to->inactivity_ms);
+    put_bytes(out, to->log_name);
     put_bytes(out, to->helo_name);
     put_bytes(out, to->user);
     put_bool(out, to->password != NULL);
@@ -154,6 +156,8 @@ static struct delivery_destination get_destination(struct cursor *c, struct aren
     to.force_helo = cursor_bool(c);
     to.auth_without_tls = cursor_bool(c);
     to.remove_headers = get_enum(c, HEADER_EXIT_ALL);
+    to.inactivity_ms = cursor_u32(c);
+    to.log_name = get_text(c, SIZE_MAX, arena);
     to.helo_name = get_text(c, SIZE_MAX, arena);
     to.user = get_text(c, SIZE_MAX, arena);
     if (cursor_bool(c)) {

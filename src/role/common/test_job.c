@@ -39,6 +39,8 @@ static struct delivery_job example(const struct secret *password)
                .mx_port = 2525,
                .tls = DELIVERY_TLS_VERIFIED,
                .force_helo = true,
+               .inactivity_ms = 600000,
+               .log_name = SPAN("To the net"),
                .helo_name = SPAN("me.test"),
                .user = SPAN("relay-user"),
                .password = password},
@@ -77,6 +79,8 @@ static void check_job(const char *name, const struct delivery_job *got, const st
     CHECK_INT(name, got->to.force_helo, want->to.force_helo);
     CHECK_INT(name, got->to.auth_without_tls, want->to.auth_without_tls);
     CHECK_INT(name, got->to.remove_headers, want->to.remove_headers);
+    CHECK_INT(name, got->to.inactivity_ms, want->to.inactivity_ms);
+    CHECK_SPAN(name, got->to.log_name, want->to.log_name);
     CHECK_SPAN(name, got->to.helo_name, want->to.helo_name);
     CHECK_SPAN(name, got->to.user, want->to.user);
     CHECK_INT(name, got->to.password != NULL, want->to.password != NULL);

@@ -2,15 +2,17 @@
  * deliver.c: the deliver role: carries queued mail to mailboxes and to other servers. The only process that talks
  * to servers of others' choosing, and the only one that may connect to the network.
  *
- * It takes DELIVER_JOB from queue. Drained, it takes no new jobs, gives those under way DRAIN_MS, then breaks them
- * off; what was delivered by then is still reported.
+ * It takes DELIVER_JOB from queue, and tells manage the rows of the protocol log (EVENTS). Drained, it takes no new
+ * jobs, gives those under way DRAIN_MS, then breaks them off; what was delivered by then is still reported.
  */
 #include "delivery/resolver_unbound.h"
 
 #include "delivery/delivery.h"
+#include "role/common/event_sender.h"
 #include "role/common/identity_set.h"
 #include "role/common/roles.h"
 #include "role/deliver/jobs.h"
+#include "role/deliver/send_log.h"
 #include "runtime/log.h"
 #include "tls/tls.h"
 
@@ -74,7 +76,8 @@ static enum err_code start_engine(struct generation *g, struct err *err)
                                        .resolver = g->resolver,
                                        .tls = tls,
                                        .mail_root = span_of(mail_root),
-                                       .hostname = span_of(g->host)};
+                                       .hostname = span_of(g->host),
+                                       .log = send_log_row};
     return delivery_engine_new(&options, &g->jobs.engine, err);
 }
 
@@ -109,8 +112,10 @@ static void on_engine_closed(void *context)
     *at = g->next;
     resolver_close(g->resolver);
     free(g);
-    if (draining && !generations)
-        role_exit(role, EXIT_SUCCESS);
+    if (!draining || generations)
+        return;
+    event_sender_flush();
+    role_exit(role, EXIT_SUCCESS);
 }
 
 /* Once: breaking jobs off makes the last of them end. */
@@ -128,6 +133,7 @@ static enum err_code start(struct role *role, struct err *err)
     enum err_code code = generation_start(role, err);
     if (code)
         return code;
+    event_sender_init(role);
     uv_timer_init(&role->loop, &drain_timer);
     role_ready(role);
     return ERR_NONE;

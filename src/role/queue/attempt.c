@@ -17,7 +17,8 @@
 enum {
     RECIPIENTS_MAX = 100,              /* of one transaction: what every server takes (RFC 5321, 4.5.3.1.8) */
     RECIPIENT_BYTES_MAX = 40 * 1024,   /* what they may take of a job's head */
-    ATTEMPT_WAIT_MS = 4 * 3600 * 1000, /* deliver's own time limits end it long before */
+    ATTEMPT_WAIT_MS = 4 * 3600 * 1000, /* deliver's own time limits end it long before ... */
+    SILENCES = 24,                     /* ... also where a connector allows longer ones: so many are waited for */
     INLINE_MAX = 64 * 1024,            /* a larger body goes as a file */
     SOON_MS = 5000,
     BODY_ARENA_MAX = 8 << 20,
@@ -198,7 +199,7 @@ static void on_answer(void *context, struct frame *f)
 
 /* ---- starting ---- */
 
-static enum err_code send_job(struct attempt *a, const struct buf *head, struct err *err)
+static enum err_code send_job(struct attempt *a, const struct buf *head, int64_t inactivity_ms, struct err *err)
 {
     struct arena arena;
     struct span body;
@@ -211,7 +212,7 @@ static enum err_code send_job(struct attempt *a, const struct buf *head, struct 
     }
     if (!code)
         code = link_ask(role_link(a->transport->role, ROLE_DELIVER, 0), DELIVER_JOB, buf_span(head), body, &fd,
-                        fd >= 0, ATTEMPT_WAIT_MS, on_answer, a);
+                        fd >= 0, ATTEMPT_WAIT_MS + SILENCES * inactivity_ms, on_answer, a);
     if (fd >= 0)
         close(fd);
     arena_clear(&arena);
@@ -238,8 +239,8 @@ bool attempt_start(struct parcel *p)
     next_hop_fill(&job.to, policy_ref_policy(p->policy), &p->route, hosts, &password);
     buf_init(&head, JOB_HEAD_MAX);
     job_put(&head, &job);
-    enum err_code code =
-        head.failed ? err_set(&err, ERR_INTERNAL, "the job does not fit into a frame") : send_job(a, &head, &err);
+    enum err_code code = head.failed ? err_set(&err, ERR_INTERNAL, "the job does not fit into a frame")
+                                     : send_job(a, &head, job.to.inactivity_ms, &err);
     buf_wipe(&head);
     secret_done(&password);
     if (!code)

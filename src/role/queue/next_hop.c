@@ -61,6 +61,9 @@ static void fill_relay(struct delivery_destination *to, const struct policy *p, 
     to->tls = tls_of(c);
     to->remove_headers = headers_to_remove(p, c);
     to->force_helo = c->flags & SEND_FORCE_HELO;
+    to->inactivity_ms = c->inactivity_timeout_ms;
+    if (c->flags & SEND_VERBOSE_LOG)
+        to->log_name = policy_text(p, c->name);
     to->helo_name = policy_text(p, c->fqdn);
     if (c->flags & (SEND_BASIC_AUTH | SEND_BASIC_AUTH_REQUIRE_TLS)) {
         to->user = policy_text(p, c->user);

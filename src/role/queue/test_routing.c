@@ -188,7 +188,8 @@ static void connector_settings(void **state)
         "SendConnector: Guid=s1|Name=safe|AddressSpaces=[safe.test]|DNSRoutingEnabled=$false|SmartHosts=[h.test]|"
         "RequireTLS=$true|ForceHELO=$true|Fqdn=out.example.com|SmartHostAuthMechanism=BasicAuthRequireTLS|"
         "AuthenticationUserName=me|AuthenticationPassword=~pw\n"
-        "SendConnector: Guid=s2|Name=old|AddressSpaces=[old.test]|IgnoreSTARTTLS=$true|Port=#26\n");
+        "SendConnector: Guid=s2|Name=old|AddressSpaces=[old.test]|IgnoreSTARTTLS=$true|Port=#26|"
+        "ProtocolLoggingLevel=Verbose|ConnectionInactivityTimeOut=#7000\n");
     BENCH_SEND(b, "bob@example.com", "a@safe.test");
     const struct bench_job *safe = bench_deliver(b);
     CHECK_INT("safe", safe->job.to.tls, DELIVERY_TLS_REQUIRED);
@@ -196,6 +197,8 @@ static void connector_settings(void **state)
     CHECK_TEXT("safe", safe->job.to.helo_name, "out.example.com");
     CHECK_TEXT("safe", safe->job.to.user, "me");
     CHECK_TEXT("safe", safe->password, "pw");
+    CHECK_TEXT("safe", safe->job.to.log_name, "");
+    CHECK_INT("safe", safe->job.to.inactivity_ms, 600000);
     CHECK_INT("safe", safe->job.to.hosts[0].port, 25);
     BENCH_SEND(b, "bob@example.com", "a@old.test");
     const struct bench_job *old = bench_deliver(b);
@@ -203,6 +206,8 @@ static void connector_settings(void **state)
     CHECK_TEXT("old", old->job.to.helo_name, "mail.example.com");
     CHECK_TEXT("old", old->job.to.mx_domain, "old.test");
     CHECK_INT("old", old->job.to.mx_port, 26);
+    CHECK_TEXT("old", old->job.to.log_name, "old");
+    CHECK_INT("old", old->job.to.inactivity_ms, 7000);
     CHECK_INT("old", old->job.to.user.len + old->password.len, 0);
     bench_finish(b, 0);
 }

@@ -1,6 +1,6 @@
 /*
  * auth.c: AUTH PLAIN (RFC 4616) and LOGIN. The password is in `out` only until it is written, then wiped; it is in
- * no result.
+ * no result, even where the server repeats it.
  */
 #include "smtp/client/internal.h"
 
@@ -70,6 +70,8 @@ void smtp_client_on_auth(struct smtp_client *c, const struct client_reply *r)
 {
     if (r->code >= 400) {
         struct smtp_client_result result = smtp_client_from_reply(c, r, SMTP_CLIENT_AUTH);
+        if (smtp_client_repeats_password(c, r->text))
+            result.text = SPAN("(the reply has the password in it and is not shown)");
         smtp_client_refuse(c, &result);
     } else if (r->code == 235) {
         smtp_client_ready(c);

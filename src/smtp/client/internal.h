@@ -78,6 +78,8 @@ enum smtp_client_stage smtp_client_stage_now(const struct smtp_client *c);
 /* show.c: for `line` of the actions; nothing where that is not wanted */
 void smtp_client_show_sent(struct smtp_client *c, struct span lines);
 void smtp_client_show_reply(struct smtp_client *c, const struct client_reply *r);
+/* As it is, or as AUTH PLAIN and LOGIN send it. */
+bool smtp_client_repeats_password(const struct smtp_client *c, struct span text);
 
 /* outcome.c: results, and the ways a message and a session end */
 struct smtp_client_result smtp_client_from_reply(struct smtp_client *c, const struct client_reply *r,

@@ -25,15 +25,30 @@ static bool has(struct span text, struct span part)
     return part.len && text.len && memmem(text.ptr, text.len, part.ptr, part.len);
 }
 
-/* As it is, or encoded by itself as in AUTH LOGIN; the last group, which depends on what follows, is left out. */
-static bool repeats_password(const struct smtp_client *c, struct span text)
+/* The last group of the encoded form depends on what follows, and is left out. */
+static bool has_encoded(struct span text, struct span secret)
 {
-    struct span password = c->options.user.len ? secret_reveal(c->options.password) : SPAN("");
     struct buf encoded;
-    buf_init(&encoded, 2 * password.len + 8);
-    base64_encode(&encoded, span_head(password, password.len / 3 * 3));
-    bool found = has(text, password) || has(text, buf_span(&encoded));
+    buf_init(&encoded, 2 * secret.len + 8);
+    base64_encode(&encoded, span_head(secret, secret.len / 3 * 3));
+    bool found = has(text, buf_span(&encoded));
     buf_wipe(&encoded);
+    return found;
+}
+
+bool smtp_client_repeats_password(const struct smtp_client *c, struct span text)
+{
+    if (!c->options.user.len)
+        return false;
+    struct span password = secret_reveal(c->options.password);
+    struct buf plain;
+    buf_init(&plain, c->options.user.len + password.len + 2);
+    buf_add_char(&plain, '\0');
+    buf_add(&plain, c->options.user);
+    buf_add_char(&plain, '\0');
+    buf_add(&plain, password);
+    bool found = has(text, password) || has_encoded(text, password) || has_encoded(text, buf_span(&plain));
+    buf_wipe(&plain);
     return found;
 }
 
@@ -52,7 +67,7 @@ void smtp_client_show_reply(struct smtp_client *c, const struct client_reply *r)
     if (!c->output->line)
         return;
     smtp_client_write_out(c); /* so that the order does not depend on how the input was cut */
-    if (c->phase == PHASE_AUTH && (r->code == 334 || repeats_password(c, r->text))) {
+    if (c->phase == PHASE_AUTH && (r->code == 334 || smtp_client_repeats_password(c, r->text))) {
         show_reply_line(c, r->code, ' ', r->code == 334 ? SPAN("(challenge not shown)") : SPAN("(text not shown)"));
         return;
     }

@@ -2,6 +2,8 @@
 #include "check.h"
 #include "smtp/client/test_driver.h"
 
+#include <string.h>
+
 #define T "\x1e" /* next turn */
 
 static struct secret password; /* "Marker7x", in base64 TWFya2VyN3g= */
@@ -64,12 +66,26 @@ static const struct {
     {"... in base64", USER, false, "220 x\r\n250-x\r\n250 AUTH PLAIN\r\n535 not TWFya2VyN3g=\r\n",
      "< 220 x\n> EHLO me.test\n< 250-x\n< 250 AUTH PLAIN\n> AUTH PLAIN (initial response not shown)\n"
      "< 535 (text not shown)\n> QUIT\n"},
+    {"... as it was sent", USER, false,
+     "220 x\r\n250-x\r\n250 AUTH PLAIN\r\n501 what is AG1hcmtlckBuZWFyLnRlc3QATWFya2VyN3g=\r\n",
+     "< 220 x\n> EHLO me.test\n< 250-x\n< 250 AUTH PLAIN\n> AUTH PLAIN (initial response not shown)\n"
+     "< 501 (text not shown)\n> QUIT\n"},
     {"a server that answers before it is asked", USER, false,
      "220 x\r\n250-x\r\n250 AUTH LOGIN\r\n334 a\r\n334 b\r\n235 c\r\n250 d\r\n",
      "< 220 x\n> EHLO me.test\n< 250-x\n< 250 AUTH LOGIN\n> AUTH LOGIN\n< 334 (challenge not shown)\n"
      "> (authentication response not shown)\n< 334 (challenge not shown)\n> (authentication response not shown)\n"
      "< 235 c\n> MAIL FROM:<s@near.test>\n< 250 d\n> RCPT TO:<a@far.test>\n"},
 };
+
+/* Neither is it in what is reported of the message. */
+static void check_reports(const char *name, struct span transcript)
+{
+    static const char *const secrets[] = {"Marker7x", "TWFya2VyN3", "AG1hcmtlckBuZWFyLnRlc3QATWFya2VyN3"};
+    struct span line;
+    while (span_split(&transcript, '\n', &line))
+        for (size_t i = 0; span_starts(line, SPAN("[")) && i < ARRAY_LEN(secrets); i++)
+            CHECK(name, !memmem(line.ptr, line.len, secrets[i], strlen(secrets[i])));
+}
 
 static void test_show(void **state UNUSED)
 {
@@ -91,6 +107,7 @@ static void test_show(void **state UNUSED)
             struct test_driver d;
             driver_play(&d, &play);
             CHECK_SPAN(rows[i].name, buf_span(&d.lines), span_of(rows[i].want));
+            check_reports(rows[i].name, buf_span(&d.transcript));
             driver_end(&d);
         }
 }
