@@ -89,9 +89,9 @@ enum err_code permission_check_access_rights(struct shell_call *call, struct err
         if (v.kind != VALUE_STRING || !span_ieq(v.s, SPAN("ExtendedRight")))
             return err_set(
                 err, ERR_INVALID,
-                "%s -AccessRights: only ExtendedRight has a meaning here; leave -AccessRights out, and give "
-                "-ExtendedRights",
-                call->command->name);
+                "%s -AccessRights: \"%.*s\" has no meaning on a connector, where there are only extended rights; "
+                "leave -AccessRights out, and give -ExtendedRights",
+                call->command->name, SPAN_ARG(v.kind == VALUE_STRING ? span_head(v.s, 60) : SPAN("?")));
     }
     return ERR_NONE;
 }
