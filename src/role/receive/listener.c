@@ -2,7 +2,9 @@
  * listener.c: sockets in, sessions out.
  *
  * Invariant: accepting stops when the process is out of descriptors and goes on a little later, so that a flood of
- * connections cannot make the loop spin.
+ * connections cannot make the loop spin. libuv calls back again and again as long as accepting fails and the handle
+ * is open, and its own way out needs to open a file, which this process may not. So the handle is closed, while
+ * `spare`, a duplicate that is taken when there are descriptors, keeps the socket and its backlog.
  */
 #include "role/receive/listener.h"
 
@@ -11,16 +13,21 @@
 #include "role/receive/session.h"
 #include "runtime/log.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LISTENERS_MAX = 1024, BACKLOG = 4096, ACCEPT_PAUSE_MS = 100 };
+enum { LISTENERS_MAX = 1024, BACKLOG = 4096, ACCEPT_PAUSE_MS = 100, ACCEPT_SAID_MS = 10000 };
 
 struct listener {
     uv_tcp_t tcp;
     uv_timer_t pause;
-    int handles;
+    int handles; /* not closed yet */
+    int spare;   /* the socket once more */
+    bool open;   /* tcp is, and is not closing */
+    bool removed;
+    uint64_t said; /* when the log was told last */
     struct role *role;
     char endpoint[IP_ENDPOINT_TEXT_MAX];
 };
@@ -29,24 +36,14 @@ static struct listener *listeners[LISTENERS_MAX];
 static size_t listener_count;
 static bool accepting;
 
+static void on_closed(uv_handle_t *h)
+{
+    struct listener *l = h->data;
+    if (--l->handles == 0)
+        free(l);
+}
+
 static void on_connection(uv_stream_t *stream, int status);
-
-static void on_pause_over(uv_timer_t *t)
-{
-    struct listener *l = t->data;
-    on_connection((uv_stream_t *)&l->tcp, 0);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct listener *l = stream->data;
-    if (status < 0) {
-        log_text(LOG_ERROR, "accept-failed", "%s: %s", l->endpoint, uv_strerror(status));
-        uv_timer_start(&l->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
-        return;
-    }
-    session_accept(l->role, stream);
-}
 
 static void begin(struct listener *l)
 {
@@ -55,16 +52,66 @@ static void begin(struct listener *l)
         log_text(LOG_ERROR, "listen-failed", "%s: %s", l->endpoint, uv_strerror(rc));
 }
 
-static void on_closed(uv_handle_t *h)
+/* Takes over the socket, unless there is no descriptor for the duplicate. */
+static bool listener_open(struct listener *l, int fd)
+{
+    int spare = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (spare < 0)
+        return false;
+    uv_tcp_init(&l->role->loop, &l->tcp);
+    l->tcp.data = l;
+    l->handles++;
+    if (uv_tcp_open(&l->tcp, fd) < 0) {
+        close(spare);
+        uv_close((uv_handle_t *)&l->tcp, on_closed);
+        return false;
+    }
+    l->spare = spare;
+    l->open = true;
+    return true;
+}
+
+static void on_pause_over(uv_timer_t *t)
+{
+    struct listener *l = t->data;
+    if (listener_open(l, l->spare))
+        begin(l);
+    else
+        uv_timer_start(&l->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
+}
+
+static void on_left(uv_handle_t *h)
 {
     struct listener *l = h->data;
-    if (--l->handles == 0)
-        free(l);
+    if (!l->removed)
+        uv_timer_start(&l->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
+    on_closed(h);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *l = stream->data;
+    if (status < 0) {
+        uint64_t now = uv_now(stream->loop);
+        if (!l->said || now - l->said >= ACCEPT_SAID_MS) {
+            log_text(LOG_ERROR, "accept-failed", "%s: %s", l->endpoint, uv_strerror(status));
+            l->said = now;
+        }
+        l->open = false;
+        uv_close((uv_handle_t *)&l->tcp, on_left);
+        return;
+    }
+    session_accept(l->role, stream);
 }
 
 static void listener_close(struct listener *l)
 {
-    uv_close((uv_handle_t *)&l->tcp, on_closed);
+    l->removed = true;
+    if (l->spare >= 0)
+        close(l->spare);
+    if (l->open)
+        uv_close((uv_handle_t *)&l->tcp, on_closed);
+    l->open = false;
     uv_close((uv_handle_t *)&l->pause, on_closed);
 }
 
@@ -79,13 +126,14 @@ void listener_add(struct role *role, struct frame *f)
         return;
     }
     l->role = role;
+    l->spare = -1;
     memcpy(l->endpoint, endpoint.ptr, endpoint.len);
-    uv_tcp_init(&role->loop, &l->tcp);
     uv_timer_init(&role->loop, &l->pause);
-    l->tcp.data = l->pause.data = l;
-    l->handles = 2;
+    l->pause.data = l;
+    l->handles = 1;
     int fd = frame_take_fd(f, 0);
-    if (uv_tcp_open(&l->tcp, fd) < 0) {
+    if (!listener_open(l, fd)) {
+        log_text(LOG_ERROR, "listen-failed", "%s: the socket cannot be taken", l->endpoint);
         close(fd);
         listener_close(l);
         return;
