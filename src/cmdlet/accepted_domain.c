@@ -104,7 +104,9 @@ const struct noun noun_accepted_domain = {
         {
             [VERB_NEW] =
                 "    New-AcceptedDomain -Name app.example -DomainName app.example -DomainType InternalRelay\n",
+            [VERB_GET] = "    Get-AcceptedDomain | where {$_.DomainType -ne 'Authoritative'}\n",
             [VERB_SET] = "    Set-AcceptedDomain app.example -MakeDefault $true\n",
+            [VERB_REMOVE] = "    Remove-AcceptedDomain app.example -Confirm:$false\n",
         },
     .prepare = prepare,
     .stored = stored,

@@ -102,8 +102,10 @@ const struct noun noun_mailbox = {
     .examples =
         {
             [VERB_NEW] = "    New-Mailbox -Name alice -PrimarySmtpAddress alice@example.com\n",
+            [VERB_GET] = "    Get-Mailbox a* | Format-List\n",
             [VERB_SET] = "    Set-Mailbox alice -EmailAddresses @{Add='a.smith@example.com'}\n"
                          "    Set-Mailbox alice -PasswordFile new.txt\n",
+            [VERB_REMOVE] = "    Remove-Mailbox alice -Confirm:$false\n",
         },
     .prepare = prepare_mailbox,
     .removed = recipient_removed,
@@ -120,6 +122,9 @@ const struct noun noun_mail_contact = {
             [VERB_NEW] =
                 "    New-MailContact -Name carol -PrimarySmtpAddress carol@example.com -ExternalEmailAddress "
                 "carol@partner.example\n",
+            [VERB_GET] = "    Get-MailContact | Format-Table Name,ExternalEmailAddress\n",
+            [VERB_SET] = "    Set-MailContact carol -ExternalEmailAddress carol@new.example\n",
+            [VERB_REMOVE] = "    Remove-MailContact carol -Confirm:$false\n",
         },
     .prepare = prepare_contact,
     .removed = recipient_removed,

@@ -51,7 +51,9 @@ const struct noun noun_send_connector = {
                 "    New-SendConnector -Name Internet -AddressSpaces '*'\n"
                 "    New-SendConnector -Name Provider -AddressSpaces '*' -DNSRoutingEnabled $false -SmartHosts "
                 "smtp.example.net -Port 587 -RequireTLS $true\n",
+            [VERB_GET] = "    Get-SendConnector | Format-Table Name,AddressSpaces,SmartHosts\n",
             [VERB_SET] = "    Set-SendConnector Internet -AddressSpaces @{Add='*.partner.example;5'}\n",
+            [VERB_REMOVE] = "    Remove-SendConnector Internet -Confirm:$false\n",
         },
     .compute = compute,
     .stored = stored,
