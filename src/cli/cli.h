@@ -23,6 +23,8 @@ int cli_shell(int argc, char **argv);
 int cli_export(int argc, char **argv);
 int cli_plan(int argc, char **argv); /* status as diff(1): 0 the same, 1 differences, 2 trouble */
 int cli_apply(int argc, char **argv);
+/* For the build: without arguments the names of the manual pages, with one of them that page on standard output. */
+int cli_manual(int argc, char **argv, const struct cli_command *commands, size_t count);
 
 /* One option of a command: `--name VALUE`, `--name=VALUE`, or `-c VALUE` where the name is one character. */
 struct cli_option {

@@ -150,6 +150,8 @@ int main(int argc, char **argv)
         printf("mailreeve %s\n", MAILREEVE_VERSION);
         return CLI_OK;
     }
+    if (strcmp(argv[1], "manual") == 0)
+        return cli_manual(argc - 1, argv + 1, commands, ARRAY_LEN(commands));
     const struct cli_command *c = find(argv[1]);
     if (!c)
         return unknown_command(argv[1]);
