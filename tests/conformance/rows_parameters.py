@@ -549,7 +549,7 @@ P = Section("6.1", "Parameters of receive connectors", (
     Row("Remove-ReceiveConnector", "asks for confirmation", AS, removal),
     Row("Get-ReceiveConnector", "columns Identity, Bindings, Enabled", AS, columns, "Name instead of Identity, and the ranges and groups behind them."),
     Row("ImplicitTls", "does not exist", BEYOND, param("ImplicitTls", N, good=[("$true", Y)], wire=implicit), "TLS from the first byte, as on port 465."),
-    Row("TlsMinimumVersion", "does not exist", BEYOND, param("TlsMinimumVersion", "Tls12", good=["Tls10", "Tls13"], bad=["Ssl3"], wire=tls_minimum),
+    Row("TlsMinimumVersion", "does not exist", BEYOND, param("TlsMinimumVersion", "Tls12", good=["Tls13"], bad=["Ssl3"], wire=tls_minimum),
         "Per connector, so that one old device does not weaken the rest."),
 ))
 

@@ -276,8 +276,10 @@ RULE = Section("3.3", "The sender check", (
     Row("Authoritative-Domain-Sender removed", "stops own-domain forgery; the blogs' pipeline does it", AS, printed_pipeline),
     Row("Any-Sender removed", "leaves local senders alone", AS, any_sender, "Enforced always, and at MAIL; later front ends of Exchange ignore it."),
     Row("a user with neither", "the own addresses alone; where the envelope is checked is not documented", AS, users_own, "Checked at MAIL."),
-    Row("a user's From", "refused at the end of data", AS, users_header),
-    Row("Send-As", "a grant on the owner lets a user or group send as it", NOT_YET, send_as, "There are no grants on mailboxes yet."),
+    Row("a user's From", "refused at the end of data", AS, users_header,
+        "Each address of each From and of Sender is checked, display names are not; a field that cannot be read to its end counts as a foreign one. Resent-From is not checked: who forwards names the first author in From."),
+    Row("Send-As", "a grant on the owner lets a user or group send as it", AS, send_as,
+        "On mailboxes, contacts and groups, for a mailbox or the members of a group at any depth; granted and taken away, not denied. While the directory does not answer: 451 4.3.0."),
     Row("null sender", "always allowed", AS, null_sender),
 ))
 

@@ -1,0 +1,156 @@
+"""What Exchange does not have and Mailreeve adds. As long as nothing of it is used, all is as Exchange does it."""
+import datetime
+import json
+import re
+
+from table import BEYOND, Row, Section
+from rows_groups import OWN, RELAY, SENDER, SUBMIT
+from world import ALICE, ANONYMOUS, BOB, expect
+from support.server import BINARY, quote
+from support.smtp import SMTP
+from support.util import run, wait_for
+
+
+def narrowed(w, rights, how, tls=False):
+    """A session on a connector where ANONYMOUS LOGON has these rights as narrowed as this, and no others."""
+    c = w.connector("-PermissionGroups None")
+    c.grant(",".join(rights), extra=how)
+    return c, c.session(tls=tls)
+
+
+def by_sender(w):
+    c, s = narrowed(w, [SUBMIT, OWN, SENDER], "-Senders 'scanner@example.com','*@app.test','*@*.deep.test','<>'")
+    with s:
+        for sender, good in (("scanner@example.com", True), ("SCANNER@Example.com", True), ("alice@example.com", False), ("x@app.test", True), ("x@a.app.test", False),
+                             ("x@a.deep.test", True), ("x@deep.test", False), ("", True)):
+            s.cmd("RSET")
+            assert (s.mail(sender).code == 250) == good, sender
+    w.refused("Add-ADPermission 'Default mail' -User Everyone -ExtendedRights %s -Senders 'a*b@example.com'" % SENDER, "Senders", "a*b@example.com")
+
+
+def by_recipient(w):
+    c = w.connector()
+    c.grant(RELAY, extra="-Recipients '*@partner.test'")
+    with c.session() as s:
+        assert s.mail("x@outside.test") == 250
+        assert s.rcpt("anyone@partner.test") == 250
+        expect(s.rcpt("anyone@victim.test"), "550 5.7.1 Unable to relay")
+    d = w.connector("-PermissionGroups None")
+    d.grant("%s,%s" % (SUBMIT, SENDER), extra="-Recipients %s" % BOB)
+    with d.session() as s:
+        assert s.mail("x@outside.test") == 250, "not decided before the recipient"
+        assert s.rcpt(BOB) == 250
+        expect(s.rcpt(ALICE), "550 5.7.1 Client does not have permissions to send to this recipient")
+
+
+def by_tls(w):
+    c, s = narrowed(w, [SUBMIT, SENDER], "-RequireTls")
+    with s:
+        expect(s.mail("x@outside.test"), "530 5.7.0 Must issue a STARTTLS command first")
+        s.starttls()
+        assert s.mail("x@outside.test") == 250
+
+
+def expires(w):
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+    c = w.connector().grant(RELAY, extra="-Expires '%s'" % soon.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    with c.session() as s:
+        s.mail("x@outside.test")
+        assert s.rcpt("far@victim.test") == 250
+
+        def over():
+            return s.rcpt("far@victim.test") == "550 5.7.1"
+        wait_for("the entry's end", over, 5)
+    w.refused("Add-ADPermission 'Default mail' -User Everyone -ExtendedRights %s -Expires 2020-01-01" % SENDER, "Expires", "past")
+
+
+def rated(w):
+    c, s = narrowed(w, [SUBMIT, SENDER], "-MessageRate 1")
+    with s:
+        assert s.send_mail("x@outside.test", BOB, b"\r\nx\r\n") == "250 2.6.0"
+        expect(s.send_mail("x@outside.test", BOB, b"\r\nx\r\n"), "450 4.4.2")
+
+
+def open_relay(w):
+    n = w.name()
+    w.cold.shell("New-ReceiveConnector -Name '%s' -Usage Internet -Bindings 0.0.0.0:%d" % (n, 21000 + w.number()))
+    line = "Add-ADPermission '%s' -User '%s' -ExtendedRights %s " % (n, ANONYMOUS, RELAY)
+    w.refused(line + "-Senders x@example.com", "open relay")
+    w.cold.shell(line + "-Recipients '*@partner.test'; Remove-ReceiveConnector '%s' -Confirm:$false" % n)
+
+
+def custom(w):
+    n = w.cold_connector()
+    w.cold.shell("Add-ADPermission %s -User '%s' -ExtendedRights %s -Senders x@example.com" % (quote(n), ANONYMOUS, SUBMIT))
+    assert w.cold.one("Get-ReceiveConnector " + quote(n))["PermissionGroups"] == ["Custom"]
+
+
+def used(w):
+    c, s = narrowed(w, [SUBMIT, SENDER], "-Comment 'in the hall'")
+    with s:
+        assert s.send_mail("x@outside.test", BOB, b"\r\nx\r\n") == "250 2.6.0"
+
+    def shown():
+        entry = [e for e in w.hub.json("Get-ADPermission " + quote(c.name)) if e["ExtendedRights"] == [SENDER]][0]
+        return entry["Comment"] == "in the hall" and any("Used" in k and v for k, v in entry.items())
+    wait_for("the entry's use", shown)
+
+
+def proxy(w):
+    gate, client = w.ip(), w.ip()
+    w.connector("-PermissionGroups None -ProxyProtocol V1 -ProxyProtocolSources %s -Banner '220 gate'" % gate, ip=gate)
+    w.connector("-PermissionGroups AnonymousUsers -Banner '220 client'", ip=client)
+    with SMTP(w.hub.smtp, source=gate, greet=False) as s:
+        s.send(b"PROXY TCP4 %s 127.0.0.1 4711 25\r\n" % client.encode())
+        assert s.reply().lines == ["client"] and s.ehlo().lines[0].endswith("Hello [%s]" % client)
+    with SMTP(w.hub.smtp, source=client) as s:
+        assert s.cmd("PROXY TCP4 127.0.0.1 127.0.0.1 1 25").code >= 500, "only who is on the list may say whose the connection is"
+
+
+def code(w):
+    with w.connector().session() as s:
+        s.mail("x@outside.test")
+        m = re.match(r"5\.7\.1 Unable to relay \[(mr-\w+)\]$", s.rcpt("far@victim.test").text)
+    assert m
+    shown = wait_for("the refusal", lambda: (lambda p: p if p.returncode == 0 else None)(w.hub.shell_run("Get-Denial %s | fl" % m.group(1))))
+    assert b"far@victim.test" in shown.stdout and b"Accept-Any-Recipient" in shown.stdout
+
+
+def explain(w):
+    c = w.connector()
+    p = run([BINARY, "explain", "--state", w.hub.state, "--remote", c.ip, "--local", "127.0.0.1:%d" % w.hub.smtp, "--from", "x@outside.test",
+             "--to", "far@victim.test", "--json"], check=False)
+    assert p.returncode == 1, p.stderr
+    text = json.dumps(json.loads(p.stdout))
+    assert c.name in text and "Unable to relay" in text and "Accept-Any-Recipient" in text
+    c.grant(RELAY)
+    assert run([BINARY, "explain", "--state", w.hub.state, "--remote", c.ip, "--local", "127.0.0.1:%d" % w.hub.smtp, "--from", "x@outside.test",
+                "--to", "far@victim.test"], check=False).returncode == 0
+
+
+def lmtp(w):
+    w.refused("Set-TransportServer -MailboxDeliveryProtocol Lmtp", "MailboxDeliveryHost")
+    assert w.plain.one("Get-TransportServer")["MailboxDeliveryProtocol"] == "Maildir"
+
+
+NARROWED = Section("7.1", "Narrowed permissions", (
+    Row("Senders", "an entry holds for every sender", BEYOND, by_sender,
+        "a@example.com; *@example.com; *@*.example.com, the domains below and not itself; <>. The envelope's sender; for the rights to a sender, at the end of the data the one in From or Sender."),
+    Row("Recipients", "an entry holds for every recipient", BEYOND, by_recipient,
+        "Decided at RCPT. Where a message as a whole is asked about, an entry that grants must cover every recipient, one that denies any."),
+    Row("RequireTls", "an entry holds with and without TLS", BEYOND, by_tls, "Where TLS alone is missing: 530 5.7.0."),
+    Row("Expires", "an entry holds for ever", BEYOND, expires, "2026-12-31 is its first moment, UTC; a time may bear a zone."),
+    Row("MessageRate", "an entry holds for any number of messages", BEYOND, rated,
+        "Messages that begin their data, over all clients and receive processes, in any 60 seconds; 450 4.4.2 beyond. Another entry for the right that counts nothing, or has the higher rate, goes first."),
+    Row("open relay by a narrowed entry", "-", BEYOND, open_relay, "Refused too, unless it is narrowed by recipients: a sender is easily made up."),
+    Row("groups", "-", BEYOND, custom, "A narrowed entry belongs to no group: Custom is shown."),
+    Row("last use", "nobody knows what an entry is for", BEYOND, used, "-Comment; Get-ADPermission shows when an entry was last used, and how often."),
+))
+ADDED = Section("16", "What Mailreeve adds", (
+    Row("ProxyProtocol", "the load balancer's address is the client's", BEYOND, proxy, "Versions 1 and 2 from the addresses in ProxyProtocolSources: the connector is selected by the client's own address."),
+    Row("codes of refusals", "the reply alone", BEYOND, code, "Each refusal ends with a code, [mr-...]; Get-Denial and mailreeve explain CODE show its full trace."),
+    Row("mailreeve explain", "-", BEYOND, explain, "What would happen to a message, which entry decides, and the least that would change it."),
+    Row("MailboxDeliveryProtocol", "mailboxes are Exchange's own", BEYOND, lmtp, "Maildir, or LMTP to MailboxDeliveryHost."),
+))
+
+SECTIONS = [NARROWED, ADDED]
