@@ -272,6 +272,7 @@ const struct shell_command plan_commands[PLAN_COMMANDS] = {
     [CONFIRM] = {.name = "Confirm-Policy",
                  .synopsis = "Keeps the policy that Import-Policy -ConfirmWithin has made.",
                  .description = "Until then it is rolled back by itself when its time is over.",
+                 .examples = "    Confirm-Policy\n",
                  .changes = true,
                  .run = run_confirm},
     [UNDO] = {.name = "Undo-Policy",
@@ -279,6 +280,7 @@ const struct shell_command plan_commands[PLAN_COMMANDS] = {
               .description =
                   "The policy is again what it was before; what else was changed in it since then is undone "
                   "as well. Asks for confirmation unless -Confirm:$false is given.",
+              .examples = "    Undo-Policy -Confirm:$false\n",
               .confirms = true,
               .changes = true,
               .run = run_undo},

@@ -128,6 +128,34 @@ def explain(w):
                 "--to", "far@victim.test"], check=False).returncode == 0
 
 
+def audit_trail(w):
+    s, name = w.cold, w.cold_connector("-MaxHopCount 7")
+    s.shell("Set-ReceiveConnector %s -MaxHopCount 9" % quote(name))
+    entry = [e for e in s.json("Get-AdminAuditLog") if name in json.dumps(e)][0]
+    text = json.dumps(entry)
+    assert "Set-ReceiveConnector" in text and "MaxHopCount" in text and "7" in text and "9" in text, text
+
+
+def script(w):
+    """The policy of a server as a script makes another one the same."""
+    from support.server import Server
+    a, b = Server(start=False), Server(start=False)
+    try:
+        a.shell("New-ReceiveConnector -Name apps -Bindings 0.0.0.0:%d -RemoteIPRanges 127.0.0.2 -PermissionGroups AnonymousUsers -MaxHopCount 9" % a.smtp)
+        path = a.dir + "/policy.ps1"
+        with open(path, "wb") as f:
+            f.write(run([BINARY, "export", "--state", a.state]).stdout)
+        assert run([BINARY, "plan", "--state", a.state, path], check=False).returncode == 0, "the same"
+        differs = run([BINARY, "plan", "--state", b.state, path], check=False)
+        assert differs.returncode == 1 and b"apps" in differs.stdout, differs.stdout
+        run([BINARY, "apply", "--state", b.state, path])
+        assert b.one("Get-ReceiveConnector apps")["MaxHopCount"] == 9
+        assert run([BINARY, "plan", "--state", b.state, path], check=False).returncode == 0
+    finally:
+        a.close()
+        b.close()
+
+
 def lmtp(w):
     w.refused("Set-TransportServer -MailboxDeliveryProtocol Lmtp", "MailboxDeliveryHost")
     assert w.plain.one("Get-TransportServer")["MailboxDeliveryProtocol"] == "Maildir"
@@ -150,6 +178,9 @@ ADDED = Section("16", "What Mailreeve adds", (
     Row("ProxyProtocol", "the load balancer's address is the client's", BEYOND, proxy, "Versions 1 and 2 from the addresses in ProxyProtocolSources: the connector is selected by the client's own address."),
     Row("codes of refusals", "the reply alone", BEYOND, code, "Each refusal ends with a code, [mr-...]; Get-Denial and mailreeve explain CODE show its full trace."),
     Row("mailreeve explain", "-", BEYOND, explain, "What would happen to a message, which entry decides, and the least that would change it."),
+    Row("audit trail", "Search-AdminAuditLog, from 2010 on", BEYOND, audit_trail,
+        "Also called Get-AdminAuditLog; an entry for each object that a statement has changed, its permissions included; kept for AdminAuditLogAgeLimit (90 days), at most 100,000."),
+    Row("the policy as a script", "-", BEYOND, script, "mailreeve export, plan and apply; Export-, Compare-, Import-, Confirm- and Undo-Policy."),
     Row("MailboxDeliveryProtocol", "mailboxes are Exchange's own", BEYOND, lmtp, "Maildir, or LMTP to MailboxDeliveryHost."),
 ))
 
