@@ -156,6 +156,15 @@ def script(w):
         b.close()
 
 
+def inventory(w):
+    c = w.connector()
+    with c.session(tls=True) as s:
+        assert s.mail("x@outside.test") == 250
+    seen = wait_for("the client", lambda: [e for e in w.hub.json("Get-ClientInventory") if c.ip in json.dumps(e)])
+    text = json.dumps(seen)
+    assert "client.test" in text and re.search(r"TLS ?v?1[._]?3", text, re.I), text
+
+
 def lmtp(w):
     w.refused("Set-TransportServer -MailboxDeliveryProtocol Lmtp", "MailboxDeliveryHost")
     assert w.plain.one("Get-TransportServer")["MailboxDeliveryProtocol"] == "Maildir"
@@ -181,6 +190,7 @@ ADDED = Section("16", "What Mailreeve adds", (
     Row("audit trail", "Search-AdminAuditLog, from 2010 on", BEYOND, audit_trail,
         "Also called Get-AdminAuditLog; an entry for each object that a statement has changed, its permissions included; kept for AdminAuditLogAgeLimit (90 days), at most 100,000."),
     Row("the policy as a script", "-", BEYOND, script, "mailreeve export, plan and apply; Export-, Compare-, Import-, Confirm- and Undo-Policy."),
+    Row("Get-ClientInventory", "-", BEYOND, inventory, "Who uses this server, last when, with which TLS version, mechanism and name."),
     Row("MailboxDeliveryProtocol", "mailboxes are Exchange's own", BEYOND, lmtp, "Maildir, or LMTP to MailboxDeliveryHost."),
 ))
 
