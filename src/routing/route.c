@@ -80,6 +80,20 @@ struct route route_recipient(const struct policy *p, struct span address, const 
     return unknown(p, accepted, address);
 }
 
+struct route_limit route_size_limit(const struct policy *p, const struct route *r, bool internal)
+{
+    const struct transport_settings *s = policy_settings(p);
+    struct route_limit least = {internal ? s->max_send_size : POLICY_UNLIMITED_WIDE, "5.2.3",
+                                "RESOLVER.RST.SendSizeLimit.Org; message too large for this organization"};
+    if (r->kind == ROUTE_MAILBOX && s->max_receive_size < least.bytes)
+        least = (struct route_limit){s->max_receive_size, "5.2.3",
+                                     "RESOLVER.RST.RecipSizeLimit; message too large for this recipient"};
+    if (r->kind == ROUTE_RELAY && r->connector->max_message_size < least.bytes)
+        least = (struct route_limit){r->connector->max_message_size, "5.3.4",
+                                     "ROUTING.SizeLimit; message size exceeds fixed maximum size for route"};
+    return least;
+}
+
 static void add_lower(struct buf *out, struct span s)
 {
     for (size_t i = 0; i < s.len; i++)

@@ -50,6 +50,14 @@ struct route {
  */
 struct route route_recipient(const struct policy *p, struct span address, const struct resolved *resolved);
 
+/* The least of the size limits that a message meets on a route, and the report on one that is larger. */
+struct route_limit {
+    uint64_t bytes; /* POLICY_UNLIMITED_WIDE: none */
+    const char *status, *text;
+};
+/* internal: the message is the organisation's own (MaxSendSize). */
+struct route_limit route_size_limit(const struct policy *p, const struct route *r, bool internal);
+
 /* The send connector for a domain, as policy_find_space chooses it. NULL: none. */
 const struct send_connector *route_send_connector(const struct policy *p, struct span domain);
 

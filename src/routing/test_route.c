@@ -2,7 +2,9 @@
  */
 #include "check.h"
 #include "policy/test_support.h"
+
 #include "routing/route.h"
+#include <string.h>
 
 static const char objects[] =
     "AcceptedDomain: DomainName=example.com|DomainType=Authoritative|Default=$true\n"
@@ -254,6 +256,40 @@ static void test_send_connector_property(void **state UNUSED)
     }
 }
 
+static void test_size_limits(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *config;
+        enum route_kind kind;
+        bool internal;
+        uint64_t want;
+        const char *status, *text;
+    } cases[] = {
+        {"to a mailbox", "MaxReceiveSize=#500|MaxSendSize=#400", ROUTE_MAILBOX, false, 500, "5.2.3",
+         "RecipSizeLimit"},
+        {"of our own to a mailbox", "MaxReceiveSize=#500|MaxSendSize=#400", ROUTE_MAILBOX, true, 400, "5.2.3",
+         "SendSizeLimit"},
+        {"by a connector", "MaxReceiveSize=#100|MaxSendSize=#100", ROUTE_RELAY, false, 300, "5.3.4",
+         "ROUTING.SizeLimit"},
+        {"of our own by a connector", "MaxSendSize=#400", ROUTE_RELAY, true, 300, "5.3.4", "ROUTING.SizeLimit"},
+        {"no limit", "MaxReceiveSize=Unlimited", ROUTE_MAILBOX, false, POLICY_UNLIMITED_WIDE, "5.2.3", ""},
+        {"elsewhere", "MaxReceiveSize=#100", ROUTE_REPORT, false, POLICY_UNLIMITED_WIDE, "5.2.3", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct test_policy t;
+        test_policy_init(&t);
+        test_addf(&t, "TransportConfig: %s", cases[i].config);
+        test_add(&t, "SendConnector: Guid=s|Name=out|AddressSpaces=[*]|MaxMessageSize=#300");
+        test_open(&t);
+        struct route r = {.kind = cases[i].kind, .connector = policy_send_connector(t.policy, 0)};
+        struct route_limit got = route_size_limit(t.policy, &r, cases[i].internal);
+        CHECK(cases[i].name, got.bytes == cases[i].want);
+        CHECK_STR(cases[i].name, got.status, cases[i].status);
+        CHECK(cases[i].name, strstr(got.text, cases[i].text));
+        test_policy_done(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_postmaster),
         cmocka_unit_test(test_send_connectors),
         cmocka_unit_test(test_send_connector_property),
+        cmocka_unit_test(test_size_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,33 +150,15 @@ static void unreachable(struct recipient *r, const struct policy *p, const struc
     r->record->queue_name = SPAN("unreachable");
 }
 
-/* The least of the limits that a message meets on this route, and whose it is. */
-static uint64_t size_limit(const struct mail *m, const struct policy *p, const struct route *found,
-                           struct verdict *ret)
-{
-    const struct transport_settings *s = policy_settings(p);
-    uint64_t limit = m->envelope.flags & QUEUE_INTERNAL ? s->max_send_size : POLICY_UNLIMITED_WIDE;
-    *ret =
-        (struct verdict){.kind = VERDICT_PERMANENT,
-                         .status = SPAN("5.2.3"),
-                         .text = SPAN("RESOLVER.RST.SendSizeLimit.Org; message too large for this organization")};
-    if (found->kind == ROUTE_MAILBOX && s->max_receive_size < limit) {
-        limit = s->max_receive_size;
-        ret->text = SPAN("RESOLVER.RST.RecipSizeLimit; message too large for this recipient");
-    } else if (found->kind == ROUTE_RELAY && found->connector->max_message_size < limit) {
-        limit = found->connector->max_message_size;
-        ret->status = SPAN("5.3.4");
-        ret->text = SPAN("ROUTING.SizeLimit; message size exceeds fixed maximum size for route");
-    }
-    return limit;
-}
-
 /* Notifications pass: they are never larger than what they tell of was allowed to be. */
 static bool is_too_large(const struct recipient *r, const struct policy *p, const struct route *found,
                          struct verdict *ret)
 {
     const struct queue_message *m = &r->mail->envelope;
-    return !(m->flags & QUEUE_REPORT) && m->size > size_limit(r->mail, p, found, ret);
+    struct route_limit limit = route_size_limit(p, found, m->flags & QUEUE_INTERNAL);
+    *ret =
+        (struct verdict){.kind = VERDICT_PERMANENT, .status = span_of(limit.status), .text = span_of(limit.text)};
+    return !(m->flags & QUEUE_REPORT) && m->size > limit.bytes;
 }
 
 /* To the next hop that was found, unless the destination or a size is in the way. */
