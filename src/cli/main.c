@@ -29,21 +29,17 @@ static const struct cli_command commands[] = {
      "Exit status: 0 all went well, 1 a cmdlet failed, 2 the command line is wrong.\n",
      cli_shell},
     {"explain",
-     "[--state DIR] --remote IP --local IP:PORT [--tls] [--user NAME] [--cert FILE] --from A --to B [--header-from "
-     "X] "
-     "[--helo NAME] [--size N] [--json] | CODE",
+     "[--state DIR] --remote IP --local IP:PORT [--tls] [--user NAME] [--cert FILE] --from A --to B\n"
+     "                         [--header-from X] [--helo NAME] [--size N] [--json]\n"
+     "       mailreeve explain CODE [--state DIR] [--json]",
      "say what would happen to a message, and why",
-     "Runs the SMTP session that these facts describe against the present policy, and shows which connector serves "
-     "it, "
-     "what\n"
-     "EHLO offers, who the session is, each right and the entry that decided, every reply, the limits, the "
-     "recipient's "
-     "route,\n"
-     "and for a refusal the commands that would allow it. Works with the server running and stopped; changes "
-     "nothing.\n"
+     "Runs the SMTP session that these facts describe against the present policy, and shows which connector\n"
+     "serves it, what EHLO offers, who the session is, each right and the entry that decided, every reply, the\n"
+     "limits, the recipient's route, and for a refusal the commands that would allow it. Works with the server\n"
+     "running and stopped; changes nothing.\n"
      "  --remote IP         the client's address\n"
      "  --local IP:PORT     the address and port that the client connects to\n"
-     "  --tls               the client starts TLS (STARTTLS, or at once where the connector has ImplicitTls)\n"
+     "  --tls               the client starts TLS: STARTTLS, or at once where the connector has ImplicitTls\n"
      "  --user NAME         the client logs on as this user; the password is taken to be right\n"
      "  --cert FILE         the client's certificate (PEM); needs --tls\n"
      "  --from A            the sender in MAIL FROM; <> is the null sender\n"
@@ -52,12 +48,13 @@ static const struct cli_command commands[] = {
      "  --helo NAME         what EHLO says; default: the client's address in brackets\n"
      "  --size N            the message's size, such as 35MB; default: a small message\n"
      "  --json              the same facts as JSON (docs/explain.md)\n"
-     "  CODE                instead of all these: the code at the end of a reply, mr-..., shows that refusal as it "
-     "was\n"
-     "What depends on the other sessions of the moment (numbers of connections, rates) is not known here, and said "
-     "so.\n"
-     "Exit status: 0 allowed, 1 refused, 2 the command line is wrong, 3 it cannot be said (the state cannot be "
-     "read).\n",
+     "  CODE                instead of all these: the code at the end of a reply, mr-..., shows that refusal as "
+     "it\n"
+     "                      was, and how to ask the present policy\n"
+     "What depends on the other sessions of the moment (numbers of connections, rates) is not known here, and\n"
+     "the output says so.\n"
+     "Exit status: 0 allowed, 1 refused (or the code is not known), 2 the command line is wrong,\n"
+     "3 it cannot be said (the state cannot be read).\n",
      cli_explain},
     {"export", "[--state DIR] [--recipients]", "print the whole policy as a script of cmdlets",
      "Works with the server running, and with it stopped. What has its default is left out; passwords are never "

@@ -157,6 +157,7 @@ struct explain_limit {
     struct span of;   /* whose: connector or organisation */
     uint64_t value;   /* POLICY_UNLIMITED_WIDE: none */
     bool wins;
+    bool late;        /* obeyed behind the 250: a message that exceeds it goes back to its sender */
     bool live;        /* depends on the other sessions of the moment, which nobody knows offline */
     struct span note; /* for people; or empty */
 };
@@ -202,6 +203,7 @@ struct explanation {
     struct explain_offer before_tls, after_tls;
 
     struct token first_token, last_token; /* at the start, and when the session ended */
+    bool internal;                        /* its mail counts as the organisation's own */
     struct explain_user user;             /* where AUTH was reached */
     struct explain_step steps[EXPLAIN_STAGES];
     size_t step_count;
@@ -210,7 +212,8 @@ struct explanation {
     size_t limit_count;
     const struct explain_hop *hops; /* of the recipient, whether it is accepted or not */
     size_t hop_count;
-    bool undeliverable; /* taken, and then returned to the sender, or kept until it expires */
+    bool undeliverable;                      /* taken, and then returned to the sender, or kept until it expires */
+    const struct explain_limit *returned_by; /* the late limit that it exceeds, or NULL */
 
     const struct explain_remedy *remedies; /* explain_search */
     size_t remedy_count;

@@ -43,7 +43,8 @@ static void add_size(struct list *l, const char *name, struct span of, uint64_t 
     struct explain_limit *limit = add(l, name, "bytes", of, value);
     if (obeyed == LIFTED)
         limit->note = SPAN("lifted by ms-Exch-Bypass-Message-Size-Limit");
-    if (obeyed == LATER)
+    limit->late = obeyed == LATER;
+    if (obeyed == LATER && value != POLICY_UNLIMITED_WIDE)
         limit->note = SPAN("a larger message is taken, and returned to its sender");
     limit->wins = obeyed != LIFTED && value != POLICY_UNLIMITED_WIDE;
 }
@@ -70,19 +71,29 @@ static void add_sizes(struct list *l, struct span connector)
     const struct explain_hop *last = &e->hops[e->hop_count - 1];
     bool bypass = may_bypass(e), relays = may_relay(e);
     add_size(l, "MaxMessageSize", connector, e->connector->max_message_size, bypass ? LIFTED : AT_ONCE);
+    if (e->internal)
+        add_size(l, "MaxSendSize", SPAN("the organisation, for mail of its own"), s->max_send_size, LATER);
     if (!relays && !bypass)
         add_size(l, "MaxReceiveSize", SPAN("the organisation, for who may not relay"), s->max_receive_size,
                  AT_ONCE);
     else if (last->route.kind == ROUTE_MAILBOX)
         add_size(l, "MaxReceiveSize", SPAN("the organisation, for its mailboxes"), s->max_receive_size, LATER);
-    if (token_is_user(&e->last_token))
-        add_size(l, "MaxSendSize", SPAN("the organisation, for its users"), s->max_send_size, LATER);
     if (last->route.kind == ROUTE_RELAY)
         add_size(l, "MaxMessageSize",
                  explain_text(e, "send connector \"%.*s\"",
                               SPAN_ARG(policy_text(e->policy, last->route.connector->name))),
                  last->route.connector->max_message_size, LATER);
     choose_size(l);
+}
+
+/* As the queue will judge it. */
+static void judge_delivery(struct explanation *e)
+{
+    struct route_limit least = route_size_limit(e->policy, &e->hops[e->hop_count - 1].route, e->internal);
+    for (size_t i = 0; i < e->limit_count && e->session->size > least.bytes && !e->returned_by; i++)
+        if (e->limits[i].late && e->limits[i].value == least.bytes)
+            e->returned_by = &e->limits[i];
+    e->undeliverable |= e->verdict == EXPLAIN_ALLOWED && e->returned_by;
 }
 
 static uint64_t wide(uint32_t value)
@@ -118,6 +129,7 @@ bool explain_limits(struct explanation *e)
         {"MessageRateLimit", "messages a minute", wide(c->message_rate_limit), true},
     };
     add_sizes(&l, own);
+    judge_delivery(e);
     add(&l, "MaxRecipientEnvelopeLimit", "recipients", SPAN("the organisation"),
         wide(policy_settings(e->policy)->max_recipients));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

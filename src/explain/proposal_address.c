@@ -4,6 +4,14 @@
 #include "policy/domain.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+enum { MB = 1 << 20, MB_MAX = 2047 /* more than the cmdlets take */ };
+
+static uint64_t megabytes(uint64_t bytes)
+{
+    return bytes / MB + (bytes % MB != 0);
+}
 
 static bool is_user(const struct explanation *e)
 {
@@ -30,8 +38,7 @@ static void raise_limit(struct explanation *e, struct proposals *p, uint64_t mb)
 
 static void size(struct explanation *e, struct proposals *p)
 {
-    enum { MB = 1 << 20, MB_MAX = 2047 };
-    uint64_t mb = e->session->size / MB + (e->session->size % MB != 0);
+    uint64_t mb = megabytes(e->session->size);
     if (is_user(e))
         propose(p, EXPLAIN_COMMANDS, WEIGHT_USER,
                 explain_text(e, "Add-ADPermission -Identity %.*s -User %.*s -ExtendedRights %.*s",
@@ -90,10 +97,33 @@ static void unreachable(struct explanation *e, struct proposals *p)
             explain_text(e, "mail to %.*s leaves for the servers that its MX records name", SPAN_ARG(domain)));
 }
 
+/* The message is returned by a limit behind the 250. */
+static void returned(struct explanation *e, struct proposals *p)
+{
+    const struct route *r = &e->hops[e->hop_count - 1].route;
+    uint64_t mb = megabytes(e->session->size);
+    bool connector = r->connector && strcmp(e->returned_by->name, "MaxMessageSize") == 0;
+    if (mb > MB_MAX)
+        return;
+    if (connector)
+        propose(p, EXPLAIN_COMMANDS, WEIGHT_RANGE,
+                explain_text(e, "Set-SendConnector %.*s -MaxMessageSize %" PRIu64 "MB",
+                             SPAN_ARG(explain_quote(e, policy_text(e->policy, r->connector->name))), mb),
+                explain_text(e, "messages of up to %" PRIu64 " MB leave by it", mb));
+    else
+        propose(
+            p, EXPLAIN_COMMANDS, WEIGHT_DOMAIN,
+            explain_text(e, "Set-TransportConfig -%s %" PRIu64 "MB", e->returned_by->name, mb),
+            explain_text(
+                e, "messages of up to %" PRIu64 " MB pass for everybody, as far as the connectors let them", mb));
+}
+
 static void route(struct explanation *e, struct proposals *p)
 {
     const struct explain_hop *last = &e->hops[e->hop_count - 1];
-    if (last->route.kind == ROUTE_UNREACHABLE)
+    if (e->returned_by)
+        returned(e, p);
+    else if (last->route.kind == ROUTE_UNREACHABLE)
         unreachable(e, p);
     else if (last->route.kind == ROUTE_REPORT && last->found.kind == RESOLVED_NOT_FOUND)
         no_mailbox(e, p);

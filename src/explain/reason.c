@@ -1,6 +1,8 @@
 /* reason.c: the one sentence that says why. */
 #include "explain/internal.h"
 
+#include <inttypes.h>
+
 struct span explain_step_text(struct explanation *e, const struct decision_step *s)
 {
     struct buf b;
@@ -69,6 +71,10 @@ static struct span of_delivery(struct explanation *e)
     const struct route *r = &e->hops[e->hop_count - 1].route;
     if (!e->undeliverable)
         return SPAN("every right that was asked for is granted");
+    if (e->returned_by)
+        return explain_text(e,
+                            "it is taken, but larger than %s (%" PRIu64 " bytes) of %.*s: the sender gets a report",
+                            e->returned_by->name, e->returned_by->value, SPAN_ARG(e->returned_by->of));
     if (r->kind == ROUTE_REDIRECT)
         return SPAN("it is taken, but its redirections lead in a circle: the sender gets a report");
     if (r->kind == ROUTE_UNREACHABLE)

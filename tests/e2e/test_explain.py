@@ -315,7 +315,8 @@ def test_a_user_who_may_not(server):
     (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a\r\nb", "--to", "c@d.test"], "control character"),
     (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "--size", "big"], "--size big: a size in bytes"),
     (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "--cert", "x"], "it needs --tls"),
-    (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "more"], "`more` is too much"),
+    (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "more"], "more is no code of a refusal"),
+    (["mr-00000000", "more"], "`more` is too much"),
     (["--colour"], "unknown option --colour"),
 ])
 def test_wrong_arguments(server, arguments, says):
@@ -326,7 +327,7 @@ def test_wrong_arguments(server, arguments, says):
 
 def test_help_and_a_missing_state():
     text = run([BINARY, "explain", "--help"]).stdout.decode()
-    for word in ["--remote IP", "--local IP:PORT", "--tls", "--user NAME", "--cert FILE", "--header-from X", "--helo NAME", "--size N", "--json", "3 it cannot be said"]:
+    for word in ["--remote IP", "--local IP:PORT", "--tls", "--user NAME", "--cert FILE", "--header-from X", "--helo NAME", "--size N", "--json", "3 it cannot be said", "CODE"]:
         assert word in text
     p = subprocess.run([BINARY, "explain", "--state", "/nonexistent", "--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test"],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
