@@ -132,7 +132,8 @@ def draw_policy(r, server):
             who = r.choice([ANON, "Everyone", "alice", "'NT AUTHORITY\\Authenticated Users'", "'MS Exchange\\Externally Secured Servers'"])
             right = r.choice(["ms-Exch-SMTP-Submit", "ms-Exch-SMTP-Accept-Any-Recipient", "ms-Exch-SMTP-Accept-Any-Sender",
                               "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender", "ms-Exch-Bypass-Message-Size-Limit"])
-            lines.append("Add-ADPermission %s -User %s -ExtendedRights %s -Force %s" % (quote(name), who, right, r.choice(["", "", "-Deny"])))
+            narrowed = r.choice(["", "", "", "-Senders '*@example.com'", "-Recipients '*@far.test'", "-RequireTls", "-Expires 2099-01-01"])
+            lines.append("Add-ADPermission %s -User %s -ExtendedRights %s -Force %s %s" % (quote(name), who, right, r.choice(["", "", "-Deny"]), narrowed))
         names.append(name)
     return lines, names
 
@@ -177,7 +178,8 @@ def test_explain_and_the_server_say_the_same(server, sink_for_far, seed):
 def sink_for_far(server, sink):
     """Where mail to the world goes, and a relay domain."""
     server.smart_host(sink.port)
-    server.shell("New-AcceptedDomain -Name relay.test -DomainName relay.test -DomainType InternalRelay")
+    server.shell("New-AcceptedDomain -Name relay.test -DomainName relay.test -DomainType InternalRelay; "
+                 "Add-ADPermission bob -User alice -ExtendedRights Send-As")
 
 
 # -- commands that are proposed
@@ -315,7 +317,7 @@ def test_a_user_who_may_not(server):
     (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a\r\nb", "--to", "c@d.test"], "control character"),
     (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "--size", "big"], "--size big: a size in bytes"),
     (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "--cert", "x"], "it needs --tls"),
-    (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "more"], "more is no code of a refusal"),
+    (["--remote", "192.0.2.1", "--local", "127.0.0.1:25", "--from", "a@b.test", "--to", "c@d.test", "more"], "`more` is too much"),
     (["mr-00000000", "more"], "`more` is too much"),
     (["--colour"], "unknown option --colour"),
 ])
