@@ -235,10 +235,12 @@ static const struct row rows[] = {
      "BasicAuth is not in AuthMechanism",
      {"Set-ReceiveConnector Apps -AuthMechanism @{Add='BasicAuth','BasicAuthRequireTLS'}\n"
       "Add-ADPermission -Identity Apps -User alice@example.com -ExtendedRights ms-Exch-SMTP-Submit\n"
-      "Add-ADPermission -Identity Apps -User alice@example.com -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+      "Add-ADPermission -Identity Apps -User alice@example.com -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient "
+      "-Recipients '*@far.test'",
       "Set-ReceiveConnector Apps -AuthMechanism @{Add='BasicAuth'}\n"
       "Add-ADPermission -Identity Apps -User alice@example.com -ExtendedRights ms-Exch-SMTP-Submit\n"
-      "Add-ADPermission -Identity Apps -User alice@example.com -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient"}},
+      "Add-ADPermission -Identity Apps -User alice@example.com -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient "
+      "-Recipients '*@far.test'"}},
     {"an unknown user",
      OUT,
      CERT,
@@ -304,10 +306,10 @@ static const struct row rows[] = {
      {"New-ReceiveConnector -Name 'Client 10.0.0.5' -Usage Custom -Bindings '0.0.0.0:2025' -RemoteIPRanges "
       "'10.0.0.5' -PermissionGroups AnonymousUsers\n"
       "Add-ADPermission -Identity 'Client 10.0.0.5' -User " ANON
-      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@far.test'",
       "Set-ReceiveConnector 'Default mail' -PermissionGroups @{Add='AnonymousUsers'}\n"
       "Add-ADPermission -Identity 'Default mail' -User " ANON
-      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Force"}},
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@far.test'"}},
     {"a user as another",
      ALICE OUT,
      CERT,
@@ -317,7 +319,9 @@ static const struct row rows[] = {
      "550 5.7.1 Client does not have permissions to send as this sender",
      EXPLAIN_CAUSE_RIGHT,
      "the address does not belong to the authenticated user",
-     {"Set-Mailbox alice@example.com -EmailAddresses @{Add=boss@example.com}",
+     {"Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
+      "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender -Senders boss@example.com",
+      "Set-Mailbox alice@example.com -EmailAddresses @{Add=boss@example.com}",
       "Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
       "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender"}},
     {"a user as another who is here",
@@ -330,6 +334,8 @@ static const struct row rows[] = {
      EXPLAIN_CAUSE_RIGHT,
      "the address does not belong to the authenticated user",
      {"Add-ADPermission -Identity shop@example.com -User alice@example.com -ExtendedRights Send-As",
+      "Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
+      "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender -Senders shop@example.com",
       "Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
       "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender"}},
     {"a user who may send as another, by a group",
@@ -371,7 +377,9 @@ static const struct row rows[] = {
      {"New-ReceiveConnector -Name 'Client 10.0.0.5' -Usage Custom -Bindings '0.0.0.0:2025' -RemoteIPRanges "
       "'10.0.0.5' -PermissionGroups AnonymousUsers\n"
       "Add-ADPermission -Identity 'Client 10.0.0.5' -User " ANON
-      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@far.test'",
+      "Add-ADPermission -Identity Apps -User " ANON
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Sender -Senders boss@far.test",
       "Add-ADPermission -Identity Apps -User " ANON " -ExtendedRights ms-Exch-SMTP-Accept-Any-Sender"}},
     {"a user as one from elsewhere in the header",
      ALICE OUT,
@@ -383,6 +391,8 @@ static const struct row rows[] = {
      EXPLAIN_CAUSE_RIGHT,
      "ms-Exch-SMTP-Accept-Any-Sender",
      {"Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
+      "ms-Exch-SMTP-Accept-Any-Sender -Senders boss@far.test",
+      "Add-ADPermission -Identity 'Client mail' -User alice@example.com -ExtendedRights "
       "ms-Exch-SMTP-Accept-Any-Sender"}},
     {"anonymous as our own user",
      ALICE APPS OUT "Remove-ADPermission Apps -User " ANON
@@ -396,6 +406,8 @@ static const struct row rows[] = {
      "the sender is in the authoritative domain example.com",
      {"New-ReceiveConnector -Name 'Client 10.0.0.5' -Usage Custom -Bindings '0.0.0.0:2025' -RemoteIPRanges "
       "'10.0.0.5' -PermissionGroups AnonymousUsers",
+      "Add-ADPermission -Identity Apps -User " ANON
+      " -ExtendedRights ms-Exch-SMTP-Accept-Authoritative-Domain-Sender -Senders alice@example.com",
       "Add-ADPermission -Identity Apps -User " ANON
       " -ExtendedRights ms-Exch-SMTP-Accept-Authoritative-Domain-Sender"}},
     {"a sender without domain",
@@ -467,7 +479,9 @@ static const struct row rows[] = {
      {"New-ReceiveConnector -Name 'Client 10.0.0.5' -Usage Custom -Bindings '0.0.0.0:2025' -RemoteIPRanges "
       "'10.0.0.5' -PermissionGroups AnonymousUsers\n"
       "Add-ADPermission -Identity 'Client 10.0.0.5' -User " ANON
-      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@far.test'",
+      "Add-ADPermission -Identity Apps -User " ANON
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@far.test'",
       "Add-ADPermission -Identity Apps -User " ANON " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
       "New-AcceptedDomain -Name far.test -DomainName far.test -DomainType ExternalRelay"}},
     {"relaying from a connector for one client",
@@ -480,7 +494,9 @@ static const struct row rows[] = {
      "550 5.7.1 Unable to relay",
      EXPLAIN_CAUSE_RIGHT,
      "relaying",
-     {"Add-ADPermission -Identity One -User " ANON " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+     {"Add-ADPermission -Identity One -User " ANON
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@far.test'",
+      "Add-ADPermission -Identity One -User " ANON " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
       "New-AcceptedDomain -Name far.test -DomainName far.test -DomainType ExternalRelay"}},
     {"nobody's address",
      APPS,
@@ -561,7 +577,9 @@ static const struct row rows[] = {
      "550 5.7.1 Unable to relay",
      EXPLAIN_CAUSE_RIGHT,
      "relaying",
-     {"Add-ADPermission -Identity 'O''Neil; $x' -User " ANON " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+     {"Add-ADPermission -Identity 'O''Neil; $x' -User " ANON
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@far.test'",
+      "Add-ADPermission -Identity 'O''Neil; $x' -User " ANON " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
       "New-AcceptedDomain -Name far.test -DomainName far.test -DomainType ExternalRelay"}},
     {"an Edge server",
      OUT,
@@ -575,7 +593,9 @@ static const struct row rows[] = {
      {"New-ReceiveConnector -Name 'Client 10.0.0.5' -Usage Custom -Bindings '0.0.0.0:2025' -RemoteIPRanges "
       "'10.0.0.5' -PermissionGroups AnonymousUsers\n"
       "Add-ADPermission -Identity 'Client 10.0.0.5' -User " ANON
-      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient",
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@example.net'",
+      "Add-ADPermission -Identity 'Default internal receive connector mail' -User " ANON
+      " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Recipients '*@example.net'",
       "New-AcceptedDomain -Name example.net -DomainName example.net -DomainType ExternalRelay",
       "Add-ADPermission -Identity 'Default internal receive connector mail' -User " ANON
       " -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient -Force"},

@@ -55,6 +55,7 @@ enum {
     WEIGHT_CLEAR = 100,  /* something readable on the wire */
     WEIGHT_FORCE = 200,  /* an open relay */
 };
+enum { WEIGHT_NARROWED = 5 }; /* so much less than the same for all senders and recipients */
 
 /* For e's refusal, or for its route where it is taken and undeliverable. */
 void explain_propose(struct explanation *e, struct proposals *ret);

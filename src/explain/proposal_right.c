@@ -66,6 +66,24 @@ static void propose_grant(struct explanation *e, struct proposals *p, enum right
                              token_is_anonymous(&e->last_token) ? ", without logging on" : ""));
 }
 
+/* The same, for what the session wanted alone: narrowing is a parameter, what is what it can do then. */
+static void propose_narrowed(struct explanation *e, struct proposals *p, enum right right, struct span narrowing,
+                             struct span what)
+{
+    struct span who = grantee(e, &e->last_token), clients = explain_clients(e, e->connector);
+    struct span text = explain_text(e, "Add-ADPermission -Identity %.*s -User %.*s -ExtendedRights %.*s %.*s",
+                                    SPAN_ARG(explain_connector_argument(e)), SPAN_ARG(explain_quote(e, who)),
+                                    SPAN_ARG(right_info(right)->name), SPAN_ARG(narrowing));
+    if (is_user(e))
+        propose(p, EXPLAIN_COMMANDS, WEIGHT_USER, text,
+                explain_text(e, "%.*s alone, from %.*s, %.*s", SPAN_ARG(who), SPAN_ARG(clients), SPAN_ARG(what)));
+    else
+        propose(p, EXPLAIN_COMMANDS, reach(e) - WEIGHT_NARROWED, text,
+                explain_text(e, "%s %.*s %.*s%s",
+                             is_one_address(e, e->connector) ? "the client" : "every client of", SPAN_ARG(clients),
+                             SPAN_ARG(what), token_is_anonymous(&e->last_token) ? ", without logging on" : ""));
+}
+
 static void propose_group(struct explanation *e, struct proposals *p, enum permission_group g)
 {
     bool users = g == GROUP_EXCHANGE_USERS;
@@ -141,6 +159,10 @@ static void relay(struct explanation *e, struct proposals *p)
     if (at == SIZE_MAX)
         return;
     struct span domain = span_from(address, at + 1), quoted = explain_quote(e, domain);
+    struct span pattern = explain_text(e, "*@%.*s", SPAN_ARG(domain));
+    propose_narrowed(e, p, RIGHT_ACCEPT_ANY_RECIPIENT,
+                     explain_text(e, "-Recipients %.*s", SPAN_ARG(explain_quote(e, pattern))),
+                     explain_text(e, "could send to %.*s", SPAN_ARG(domain)));
     propose(p, EXPLAIN_COMMANDS, WEIGHT_DOMAIN,
             explain_text(e, "New-AcceptedDomain -Name %.*s -DomainName %.*s -DomainType ExternalRelay",
                          SPAN_ARG(quoted), SPAN_ARG(quoted)),
@@ -152,7 +174,7 @@ static void sender(struct explanation *e, struct proposals *p, enum right right)
     bool header = e->blame->question == QUESTION_HEADER_SENDER;
     struct span address = header ? e->session->header_from : e->session->sender;
     if (is_user(e))
-        propose(p, EXPLAIN_COMMANDS, WEIGHT_USER,
+        propose(p, EXPLAIN_COMMANDS, WEIGHT_USER - 1,
                 explain_text(e, "Add-ADPermission -Identity %.*s -User %.*s -ExtendedRights Send-As",
                              SPAN_ARG(explain_quote(e, address)), SPAN_ARG(explain_quote(e, e->user.primary))),
                 explain_text(e, "%.*s could send as any address of the owner of %.*s", SPAN_ARG(e->user.primary),
@@ -164,6 +186,8 @@ static void sender(struct explanation *e, struct proposals *p, enum right right)
                 explain_text(e, "mail to %.*s goes to %.*s as well", SPAN_ARG(address), SPAN_ARG(e->user.primary)));
     else if (token_is_anonymous(&e->last_token))
         propose_own_connector(e, p, "AnonymousUsers", SPAN(""));
+    propose_narrowed(e, p, right, explain_text(e, "-Senders %.*s", SPAN_ARG(explain_quote(e, address))),
+                     explain_text(e, "could send as %.*s", SPAN_ARG(address)));
     propose_grant(e, p, right);
 }
 
