@@ -181,6 +181,7 @@ static struct value decision_step(struct writer *w, const struct decision_step *
              s->kind == STEP_RIGHT_ALLOWED   ? "granted"
              : s->kind == STEP_RIGHT_DENIED  ? "denied"
              : s->kind == STEP_RIGHT_MISSING ? "missing"
+             : s->kind == STEP_ENTRY_UNMET   ? "not-applied"
                                              : NULL);
     set(w, r, "principal", s->entry ? value_string(policy_text(p, s->entry->name)) : value_null());
     set(w, r, "origin", s->entry ? value_string(policy_text(p, s->entry->origin)) : value_null());
