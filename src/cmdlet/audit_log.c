@@ -5,65 +5,25 @@
  */
 #include "cmdlet/internal.h"
 
-#include <time.h>
+#include <stdio.h>
 
 enum { PAGE = 256, RESULT_SIZE = 1000 };
 
 /* ---- dates ---- */
 
-static bool take(struct span *s, char c)
-{
-    bool there = s->len && s->ptr[0] == c;
-    *s = span_from(*s, there);
-    return there;
-}
-
-static bool take_number(struct span *s, size_t digits, int *ret)
-{
-    size_t n = 0;
-    for (*ret = 0; n < digits && n < s->len && ascii_is_digit(s->ptr[n]); n++)
-        *ret = *ret * 10 + (s->ptr[n] - '0');
-    *s = span_from(*s, n);
-    return n > 0;
-}
-
-static bool take_day(struct span *s, struct tm *ret)
-{
-    struct span us = *s;
-    if (take_number(s, 4, &ret->tm_year) && take(s, '-') && take_number(s, 2, &ret->tm_mon) && take(s, '-') &&
-        take_number(s, 2, &ret->tm_mday))
-        return true;
-    *s = us; /* as Exchange's examples have it */
-    return take_number(s, 2, &ret->tm_mon) && take(s, '/') && take_number(s, 2, &ret->tm_mday) && take(s, '/') &&
-           take_number(s, 4, &ret->tm_year);
-}
-
-static bool take_clock(struct span *s, struct tm *ret)
-{
-    int parts;
-    if (!take(s, 'T') && !take(s, 't') && !take(s, ' '))
-        return true; /* there is none: midnight */
-    if (!take_number(s, 2, &ret->tm_hour) || !take(s, ':') || !take_number(s, 2, &ret->tm_min))
-        return false;
-    if (take(s, ':') && !take_number(s, 2, &ret->tm_sec))
-        return false;
-    return !take(s, '.') || take_number(s, 9, &parts);
-}
-
-/* 2026-11-24, 2026-11-24T18:30[:05[.123]][Z], 11/24/2026 [18:30[:05]]; all in UTC. */
+/* As everywhere, or as Exchange's examples have it: 11/24/2026, with the time behind it where wanted. */
 static bool parse_date(struct span s, int64_t *ret_ms)
 {
-    struct tm tm = {0};
-    if (!take_day(&s, &tm) || !take_clock(&s, &tm) || (s.len && !span_ieq(s, SPAN("Z"))))
+    struct span rest = s, month, day, year;
+    char text[64];
+    if (value_parse_time(s, ret_ms))
+        return true;
+    if (!span_split(&rest, '/', &month) || !span_split(&rest, '/', &day) || rest.len < 4)
         return false;
-    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_hour > 23 ||
-        tm.tm_min > 59 || tm.tm_sec > 59)
-        return false;
-    int day = tm.tm_mday;
-    tm.tm_year -= 1900;
-    tm.tm_mon--;
-    *ret_ms = (int64_t)timegm(&tm) * 1000;
-    return tm.tm_mday == day; /* not the 31st of a shorter month */
+    year = span_head(rest, 4);
+    int n = snprintf(text, sizeof text, "%.*s-%s%.*s-%s%.*s%.*s", SPAN_ARG(year), month.len == 1 ? "0" : "",
+                     SPAN_ARG(month), day.len == 1 ? "0" : "", SPAN_ARG(day), SPAN_ARG(span_from(rest, 4)));
+    return n > 0 && (size_t)n < sizeof text && value_parse_time(span_of(text), ret_ms);
 }
 
 static enum err_code date(struct shell_call *call, const char *name, int64_t otherwise, int64_t *ret,

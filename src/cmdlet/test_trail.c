@@ -108,6 +108,10 @@ static void test_entries(void **state UNUSED)
          .has = {"\"ObjectModified\":\"ReceiveConnector\\\\Client mail\"", "\"CmdletName\":\"Add-ADPermission\"",
                  "\"Action\":\"Set\"", "Get-ReceiveConnector 'Client mail' | Add-ADPermission"},
          .count = 1},
+        {"a narrowed entry", "",
+         "Get-ReceiveConnector 'Client mail' | Add-ADPermission -User " ANONYMOUS
+         " -ExtendedRights ms-Exch-SMTP-Submit -Recipients *@a.test -RequireTls",
+         .has = {"to NT AUTHORITY\\\\ANONYMOUS LOGON (Recipients: {*@a.test}, RequireTls: True)\""}, .count = 1},
         {"removal", "New-SendConnector out -AddressSpaces '*'",
          "Get-SendConnector out | Remove-SendConnector -Confirm:$false",
          .has = {"\"Action\":\"Remove\"", "\"CmdletName\":\"Remove-SendConnector\"",
@@ -211,6 +215,8 @@ static void test_query(void **state UNUSED)
         {"no date", "-StartDate yesterday", -1},
         {"no day", "-StartDate 2023-02-30", -1},
         {"half a time", "-StartDate 2023-02-20T1", -1},
+        {"half a date", "-StartDate 2/2", -1},
+        {"a short date of theirs", "-EndDate '1/2/2023 10:00'", 0},
         {"no size", "-ResultSize 0", -1},
     };
     struct watched w;

@@ -4,6 +4,7 @@
  *
  * Invariant: secrets are there as "changed" alone.
  */
+#include "cmdlet/export_internal.h"
 #include "cmdlet/internal.h"
 #include "cmdlet/trail_internal.h"
 
@@ -104,15 +105,30 @@ static enum err_code add_properties(struct writer *w, struct entry *e, const str
     return code;
 }
 
-/* "Allow RIGHT to USER", with what narrows it. */
+/* "Allow RIGHT to USER", with what narrows it: "(Recipients: {*@a.test})". */
 static struct value permission_text(struct writer *w, const struct record *r)
 {
-    if (!r)
+    struct buf b;
+    bool deny = r && record_bool(r, SPAN("Deny"), false);
+    struct record *initial = record_new(&w->arena, SPAN("ADPermission"));
+    size_t narrowed = 0;
+    if (!r || !initial || schema_complete(&schema_ad_permission, w->trail->context->edge, initial, w->err))
         return value_null();
-    bool deny = record_bool(r, SPAN("Deny"), false);
-    return value_string(arena_printf(&w->arena, "%s %.*s %s %.*s", deny ? "Deny" : "Allow",
-                                     SPAN_ARG(record_string(r, SPAN("ExtendedRight"))), deny ? "for" : "to",
-                                     SPAN_ARG(record_string(r, SPAN("UserName")))));
+    buf_init(&b, 2 * VALUE_MAX);
+    buf_addf(&b, "%s %.*s %s %.*s", deny ? "Deny" : "Allow", SPAN_ARG(record_string(r, SPAN("ExtendedRight"))),
+             deny ? "for" : "to", SPAN_ARG(record_string(r, SPAN("UserName"))));
+    for (size_t i = 0; i < schema_ad_permission.count; i++) {
+        const struct schema_property *p = &schema_ad_permission.properties[i];
+        const struct value *v = record_get(r, span_of(p->name)), *plain = record_get(initial, span_of(p->name));
+        if (!permission_is_narrowing(p) || !v || (plain && value_eq(*v, *plain, false)))
+            continue;
+        struct value text = text_of(w, v);
+        buf_addf(&b, "%s%s: %.*s", narrowed++ ? ", " : " (", p->name, SPAN_ARG(text.s));
+    }
+    buf_add(&b, narrowed ? SPAN(")") : SPAN(""));
+    struct span text = arena_dup(&w->arena, buf_span(&b));
+    buf_done(&b);
+    return value_string(text);
 }
 
 static enum err_code add_permission(struct writer *w, struct entry *e, const struct trail_change *c)
