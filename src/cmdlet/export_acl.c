@@ -134,6 +134,7 @@ static bool has_expired(const struct export *e, const struct record *entry)
 struct named_entry {
     struct span user;
     const struct acl_item *item;
+    struct span narrowing; /* as text */
 };
 
 /* ERR_NOT_FOUND: the recipient is gone. */
@@ -150,7 +151,25 @@ static int by_user_and_right(const void *a, const void *b)
     const struct named_entry *x = a, *y = b;
     int n = span_icmp(x->user, y->user);
     n = n ? n : span_icmp(text_of(x->item, "ExtendedRight"), text_of(y->item, "ExtendedRight"));
-    return n ? n : span_icmp(text_of(x->item, "Name"), text_of(y->item, "Name"));
+    n = n ? n
+          : record_bool(x->item->record, SPAN("Deny"), false) - record_bool(y->item->record, SPAN("Deny"), false);
+    return n ? n : span_cmp(x->narrowing, y->narrowing);
+}
+
+/* What narrows an entry, and the note; ptr NULL when memory is out. */
+static struct span print_narrowing(struct export *e, const struct record *entry)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < schema_ad_permission.count; i++) {
+        const struct value *v = narrowing_at(e, entry, i);
+        if (v)
+            value_print(&b, *v);
+        buf_add_char(&b, ';');
+    }
+    struct span text = b.failed ? (struct span){0} : arena_dup(&e->arena, buf_span(&b));
+    buf_done(&b);
+    return text;
 }
 
 /* The entries in an order that does not hang on Guids. */
@@ -163,8 +182,11 @@ static enum err_code name_entries(struct export *e, const struct acl *acl, struc
     for (size_t i = 0; !code && i < acl->count; i++) {
         struct span user;
         code = user_of(e, &acl->items[i], &user);
-        if (!code)
-            named[n++] = (struct named_entry){user, &acl->items[i]};
+        if (!code) {
+            named[n] = (struct named_entry){user, &acl->items[i], print_narrowing(e, acl->items[i].record)};
+            if (!named[n++].narrowing.ptr)
+                return cmdlet_no_memory(e->err);
+        }
         if (code == ERR_NOT_FOUND) { /* whoever it was for cannot log on any more */
             buf_addf(e->out, "# An entry for a recipient that is gone is left out: %.*s\n",
                      SPAN_ARG(text_of(&acl->items[i], "ExtendedRight")));
@@ -230,7 +252,7 @@ static void put_entries(struct export *e, const struct entries *x, bool deny)
 static void put_removals(struct export *e, const struct entries *x)
 {
     for (size_t i = 0; i < x->made.count; i++) {
-        const struct named_entry n = {text_of(&x->made.items[i], "User"), &x->made.items[i]};
+        const struct named_entry n = {text_of(&x->made.items[i], "User"), &x->made.items[i], SPAN("")};
         if (!same_entry(e, &x->acl, n.item))
             put_entry(e, x->connector, &n, true, false);
     }

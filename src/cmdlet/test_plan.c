@@ -248,6 +248,11 @@ static void random_script(struct buf *out, struct arena *a)
             buf_addf(out, "; Get-ReceiveConnector %.*s | %s-ADPermission -User %s -ExtendedRights %s %s %s",
                      SPAN_ARG(x), draw(3) ? "Add" : "Remove", some_users[draw(ARRAY_LEN(some_users))],
                      some_rights[draw(ARRAY_LEN(some_rights))], draw(3) ? "" : "-Deny", "-Confirm:$false");
+        for (uint32_t k = draw(4); k; k--)
+            buf_addf(
+                out,
+                "; Get-ReceiveConnector %.*s | Add-ADPermission -User %s -ExtendedRights %s -Recipients *@r%u.test",
+                SPAN_ARG(x), some_users[draw(ARRAY_LEN(some_users))], RELAY, draw(6));
         if (draw(2))
             buf_addf(out, "; Get-ReceiveConnector %.*s | Set-ReceiveConnector -PermissionGroups %s", SPAN_ARG(x),
                      some_groups[draw(ARRAY_LEN(some_groups))]);
