@@ -25,6 +25,16 @@ struct shell_person {
 
 void shell_person_init(struct shell_person *p, bool present);
 
+/* A file that a statement makes, kept until the statement is done. */
+struct shell_saved {
+    struct buf path, content;
+};
+void shell_saved_init(struct shell_saved *s);
+void shell_saved_done(struct shell_saved *s);
+enum err_code shell_saved_put(struct shell_saved *s, struct span path, struct span content, struct err *err);
+/* Has the person's side write it, if there is one; then there is none. */
+enum err_code shell_saved_write(struct shell_saved *s, struct shell_host *person, struct err *err);
+
 /* ---- a running server (shell_remote.c) ---- */
 
 /*
@@ -50,7 +60,9 @@ struct shell_local {
     struct object_store *policy, *recipients; /* below the audit trail */
     struct facts_reader facts;
     struct grant_usage usage;
+    char certs[STATE_PATH_MAX + 64]; /* the folder of the certificates, which may be root's alone */
     struct admin admin;
+    struct shell_saved saved;
     bool changed; /* the effective user is the state's owner */
 };
 
@@ -61,6 +73,9 @@ struct shell_local {
  */
 enum err_code shell_local_open(struct shell_local *l, const char *state, const struct node_settings *node,
                                struct shell_host *person, struct err *err);
+/* Runs one statement over them, as shell_remote_run. */
+enum err_code shell_local_run(struct shell_local *l, const struct statement *statement,
+                              const struct shell_output *output, struct err *err);
 /* Closes them, lets go of the lock and of the owner's rights. Safe on what open refused. */
 void shell_local_close(struct shell_local *l);
 

@@ -8,6 +8,7 @@
 #include "cli/shell.h"
 #include "directory/embedded.h"
 #include "role/common/directory_objects.h"
+#include "tls/certificate_folder.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -47,11 +48,45 @@ static enum err_code local_ask(struct shell_host *host, enum shell_ask_kind kind
     return code ? code : back;
 }
 
+static enum err_code local_save(struct shell_host *host, struct span path, struct span content, struct err *err)
+{
+    return shell_saved_put(&((struct shell_local *)host)->saved, path, content, err);
+}
+
 static void local_warn(struct shell_host *host, struct span text)
 {
     struct shell_local *l = (struct shell_local *)host;
     l->person->warn(l->person, text);
 }
+
+/* ---- the certificates: with the rights that the command was started with, since certs/ is the supervisor's ----
+ */
+
+static enum err_code local_list(void *context, struct arena *arena, struct certificate **ret, size_t *ret_count,
+                                struct err *err)
+{
+    struct shell_local *l = context;
+    struct stat owner = {.st_uid = geteuid(), .st_gid = getegid()};
+    bool changed = l->changed;
+    leave_owner(l);
+    enum err_code code = certificate_folder.list(l->certs, arena, ret, ret_count, err);
+    enum err_code back = changed ? take_owner(l, &owner, err) : ERR_NONE;
+    return code ? code : back;
+}
+
+static enum err_code local_apply(void *context, const struct certificate_change *changes, size_t count,
+                                 struct err *err)
+{
+    struct shell_local *l = context;
+    struct stat owner = {.st_uid = geteuid(), .st_gid = getegid()};
+    bool changed = l->changed;
+    leave_owner(l);
+    enum err_code code = certificate_folder.apply(l->certs, changes, count, err);
+    enum err_code back = changed ? take_owner(l, &owner, err) : ERR_NONE;
+    return code ? code : back;
+}
+
+static const struct certificate_adapter local_certificates = {local_list, local_apply};
 
 /* ---- the stores ---- */
 
@@ -115,7 +150,9 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
                                struct shell_host *person, struct err *err)
 {
     struct stat owner;
-    *l = (struct shell_local){.host = {.ask = local_ask, .warn = local_warn}, .person = person, .lock = -1};
+    *l = (struct shell_local){
+        .host = {.ask = local_ask, .warn = local_warn, .save = local_save}, .person = person, .lock = -1};
+    shell_saved_init(&l->saved);
     enum err_code code = check_owner(state, &owner, err);
     if (!code)
         code = state_lock(state, &l->lock, err);
@@ -139,6 +176,9 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
         struct err ignored; /* without it nothing but LastUsed is missing */
         if (!grant_usage_load(&l->usage, state, &ignored))
             c->usage = &l->usage.view;
+        c->certificates = certificate_store_new(&local_certificates, l);
+        code = c->certificates ? state_path(state, "certs", l->certs, sizeof l->certs, err)
+                               : err_set(err, ERR_NO_MEMORY, "out of memory");
     }
     if (!code)
         code = open_stores(l, state, err);
@@ -149,8 +189,25 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
     return code;
 }
 
+enum err_code shell_local_run(struct shell_local *l, const struct statement *statement,
+                              const struct shell_output *output, struct err *err)
+{
+    struct stat owner = {.st_uid = geteuid(), .st_gid = getegid()};
+    shell_saved_done(&l->saved); /* of a statement that failed */
+    enum err_code code = admin_run(&l->admin, statement->source, &l->host, output, err);
+    if (code || !l->saved.path.len)
+        return code;
+    bool changed = l->changed;
+    leave_owner(l);
+    code = shell_saved_write(&l->saved, l->person, err);
+    enum err_code back = changed ? take_owner(l, &owner, err) : ERR_NONE;
+    return code ? code : back;
+}
+
 void shell_local_close(struct shell_local *l)
 {
+    shell_saved_done(&l->saved);
+    certificate_store_free(l->admin.context.certificates);
     admin_done(&l->admin);
     object_store_close(l->recipients);
     object_store_close(l->policy);

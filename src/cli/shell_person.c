@@ -198,7 +198,62 @@ static void person_warn(struct shell_host *host UNUSED, struct span text)
     fprintf(stderr, "WARNING: %.*s\n", SPAN_ARG(text));
 }
 
+/* A new file: what is there already is nobody's to overwrite from here. */
+static enum err_code person_save(struct shell_host *host UNUSED, struct span name, struct span content,
+                                 struct err *err)
+{
+    char path[CONSOLE_PATH_MAX];
+    if (!name.len || name.len >= sizeof path || memchr(name.ptr, '\0', name.len))
+        return err_set(err, ERR_INVALID, "the name of a file is expected");
+    snprintf(path, sizeof path, "%.*s", SPAN_ARG(name));
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0644);
+    if (fd < 0)
+        return err_errno(err, errno, "cannot write %s", path);
+    bool ok = write(fd, content.ptr, content.len) == (ssize_t)content.len;
+    int saved = ok ? 0 : errno;
+    if (close(fd) < 0 && ok)
+        saved = errno;
+    return saved ? err_errno(err, saved, "cannot write %s", path) : ERR_NONE;
+}
+
 void shell_person_init(struct shell_person *p, bool present)
 {
-    *p = (struct shell_person){.host = {.ask = person_ask, .warn = person_warn}, .present = present};
+    *p = (struct shell_person){.host = {.ask = person_ask, .warn = person_warn, .save = person_save},
+                               .present = present};
+}
+
+void shell_saved_init(struct shell_saved *s)
+{
+    buf_init(&s->path, CONSOLE_PATH_MAX);
+    buf_init(&s->content, CONSOLE_SAVE_MAX);
+}
+
+void shell_saved_done(struct shell_saved *s)
+{
+    buf_done(&s->path);
+    buf_done(&s->content);
+}
+
+enum err_code shell_saved_put(struct shell_saved *s, struct span path, struct span content, struct err *err)
+{
+    if (s->path.len)
+        return err_set(err, ERR_LIMIT, "a statement can write one file; make it several");
+    buf_add(&s->path, path);
+    buf_add(&s->content, content);
+    return path.len && !s->path.failed && !s->content.failed
+               ? ERR_NONE
+               : err_set(err, ERR_LIMIT, "a file of at most %d bytes with a name is expected", CONSOLE_SAVE_MAX);
+}
+
+enum err_code shell_saved_write(struct shell_saved *s, struct shell_host *person, struct err *err)
+{
+    struct err why = {0};
+    if (!s->path.len)
+        return ERR_NONE;
+    enum err_code code = person->save ? person->save(person, buf_span(&s->path), buf_span(&s->content), &why)
+                                      : err_set(&why, ERR_UNAVAILABLE, "nobody is there to write a file");
+    buf_clear(&s->path);
+    buf_clear(&s->content);
+    return code ? err_set(err, code, "the statement is done, but its file was not written: %s", why.text)
+                : ERR_NONE;
 }

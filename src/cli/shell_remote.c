@@ -89,6 +89,7 @@ struct run {
     bool told;      /* the server wrote to standard error */
     bool line_open; /* and ended in the middle of a line */
     char *buffer;
+    struct shell_saved saved;
 };
 
 static enum err_code lost(struct err *err)
@@ -221,6 +222,22 @@ static enum err_code answer(struct run *r, struct span body, struct err *err)
                              : ERR_NONE;
 }
 
+/* CONSOLE_FILE: written when the statement is done. */
+static enum err_code take_file(struct run *r, struct span body, struct err *err)
+{
+    struct cursor c = cursor_of(body);
+    struct span path = cursor_bytes(&c, CONSOLE_PATH_MAX), content = cursor_bytes(&c, CONSOLE_SAVE_MAX);
+    if (!cursor_done(&c))
+        return malformed(err);
+    if (!names_file(&r->statement->pipeline, path))
+        return err_set(
+            err, ERR_DENIED,
+            "the server wants the file %.*s written, which the statement does not name as it stands; give "
+            "its name as text, in quotes",
+            SPAN_ARG(span_head(path, 200)));
+    return shell_saved_put(&r->saved, path, content, err);
+}
+
 static void tell(struct run *r, struct span bytes)
 {
     if (!r->output->err || !bytes.len)
@@ -240,7 +257,7 @@ static enum err_code done(struct run *r, struct span body, struct err *err)
         tell(r, SPAN("\n"));
     if (failed && !r->told)
         return err_set(err, ERR_INVALID, "the statement failed, and the server did not say why; see its log");
-    return failed ? ERR_INVALID : ERR_NONE;
+    return failed ? ERR_INVALID : shell_saved_write(&r->saved, r->host, err);
 }
 
 /* Until the statement has ended or asks; *ret_again in the latter case. */
@@ -255,7 +272,10 @@ static enum err_code follow(struct run *r, bool *ret_again, struct err *err)
             r->output->out(r->output->context, f.body);
         else if (f.type == CONSOLE_ERR)
             tell(r, f.body);
-        else if (f.type == CONSOLE_DONE)
+        else if (f.type == CONSOLE_FILE) {
+            if ((code = take_file(r, f.body, err)))
+                return code;
+        } else if (f.type == CONSOLE_DONE)
             return done(r, f.body, err);
         else if (f.type != CONSOLE_ASK)
             return malformed(err);
@@ -291,6 +311,7 @@ enum err_code shell_remote_run(int fd, const struct statement *statement, struct
                        "the statement has %zu bytes, and a running server takes %d KB in one; write it as several",
                        statement->source.len, CONSOLE_STATEMENT_MAX / 1024);
     arena_init(&r.arena, ANSWERS_ARENA_MAX);
+    shell_saved_init(&r.saved);
     buf_init(&r.answers, CONSOLE_RUN_MAX);
     r.buffer = malloc(FRAME_BUFFER);
     enum err_code code = r.buffer ? ERR_NONE : err_set(err, ERR_NO_MEMORY, "out of memory");
@@ -303,6 +324,7 @@ enum err_code shell_remote_run(int fd, const struct statement *statement, struct
             code = read_refusal(&r, err);
     }
     free(r.buffer);
+    shell_saved_done(&r.saved);
     buf_wipe(&r.answers);
     arena_clear(&r.arena);
     return code;

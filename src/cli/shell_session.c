@@ -54,7 +54,7 @@ enum err_code shell_session_run(struct shell_session *s, const struct statement 
     if (s->socket >= 0)
         code = shell_remote_run(s->socket, statement, s->host, &s->output, err);
     else
-        code = admin_run(&s->local.admin, statement->source, &s->local.host, &s->output, err);
+        code = shell_local_run(&s->local, statement, &s->output, err);
     if (s->brief || code) /* behind an error the link may be out of step */
         shell_session_close(s);
     return code;

@@ -3,6 +3,7 @@
 
 #include "store/facts/facts.h"
 #include "store/objects.h"
+#include "tls/certificate_store.h"
 
 /*
  * The queues as seen by Get-Queue and Get-Message: records of the types Queue and Message with the properties of
@@ -46,16 +47,17 @@ struct grant_usage_view {
  * or rolls back behind it.
  */
 struct cmdlet_context {
-    struct object_store *policy;     /* connectors, permissions, domains, settings */
-    struct object_store *recipients; /* Mailbox, MailContact, DistributionGroup; may be the same */
-    struct queue_view *queues;       /* NULL: the server is stopped, and the queues cannot be asked */
-    struct denial_view *denials;     /* NULL: none are kept here */
-    struct fact_view *facts;         /* NULL: none are kept here */
-    struct grant_usage_view *usage;  /* NULL: not known */
-    bool edge;                       /* the role Edge instead of Hub */
-    struct span host;                /* this server's FQDN */
-    uint32_t port_offset;            /* added to the ports of usage types and default connectors */
-    bool secrets_elsewhere;          /* of struct schema_facts */
-    int64_t (*now_ms)(void);         /* since 1970 */
+    struct object_store *policy;            /* connectors, permissions, domains, settings */
+    struct object_store *recipients;        /* Mailbox, MailContact, DistributionGroup; may be the same */
+    struct queue_view *queues;              /* NULL: the server is stopped, and the queues cannot be asked */
+    struct denial_view *denials;            /* NULL: none are kept here */
+    struct fact_view *facts;                /* NULL: none are kept here */
+    struct grant_usage_view *usage;         /* NULL: not known */
+    struct certificate_store *certificates; /* NULL: they cannot be administered from here */
+    bool edge;                              /* the role Edge instead of Hub */
+    struct span host;                       /* this server's FQDN */
+    uint32_t port_offset;                   /* added to the ports of usage types and default connectors */
+    bool secrets_elsewhere;                 /* of struct schema_facts */
+    int64_t (*now_ms)(void);                /* since 1970 */
     void (*random)(void *bytes, size_t count);
 };

@@ -6,6 +6,7 @@
  */
 #include "base/ip.h"
 #include "cmdlet/acl.h"
+#include "cmdlet/certificate.h"
 #include "cmdlet/internal.h"
 #include "policy/select.h"
 
@@ -149,6 +150,8 @@ static enum err_code compute(struct shell_call *call, struct record *r, struct e
         code = cmdlet_set(r, "PermissionGroups", groups, err);
     if (code == ERR_NONE)
         code = cmdlet_set(r, "Identity", value_string(identity), err);
+    if (code == ERR_NONE)
+        code = cmdlet_set(r, "TlsCertificate", certificate_property(c, r, call->arena), err);
     return code ? code : cmdlet_set(r, "Server", value_string(c->host), err);
 }
 

@@ -125,6 +125,7 @@ static const struct shell_view views[] = {
     VIEW("Denial", "Time", "Code", "Connector", "RemoteEndpoint", "Sender", "Recipient", "Reply"),
     VIEW("ClientInventory", "RemoteIP", "User", "HeloName", "Connector", "TlsWeakest", "TlsNewest", "AuthMechanism",
          "MessagesAccepted", "MessagesRefused", "LastSeen"),
+    VIEW("ExchangeCertificate", "Thumbprint", "Services", "Status", "Name", "NotAfter"),
     VIEW("Command", "Name", "Synopsis"),
     VIEW("AdminAuditLogEvent", "RunDate", "Caller", "CmdletName", "ObjectModified", "Changes"),
 };
@@ -156,6 +157,8 @@ enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct 
         add(&b, &audit_commands[i]);
     for (size_t i = 0; i < INVENTORY_COMMANDS; i++)
         add(&b, &inventory_commands[i]);
+    for (size_t i = 0; i < CERTIFICATE_COMMANDS; i++)
+        add(&b, &certificate_commands[i]);
     if (b.failed)
         return cmdlet_no_memory(err);
     *ret = (struct shell_table){

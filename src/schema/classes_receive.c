@@ -123,6 +123,8 @@ static const struct schema_property properties[] = {
      .help =
          "The load balancers that are believed, and must send a header. From any other address a header ends the "
          "connection. None may be wider than 10.0.0.0/8 or fc00::/7."},
+    {"TlsCertificate", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_COMPUTED, SINCE_OURS,
+     .help = "The certificate that it presents, or why it has none and so does not offer TLS."},
     SCHEMA_TAIL,
 };
 

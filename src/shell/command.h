@@ -44,6 +44,11 @@ struct shell_host {
                          struct span *ret_answer, struct err *err);
     /* A warning line for the person, printed apart from the output. */
     void (*warn)(struct shell_host *host, struct span text);
+    /*
+     * Writes a new file with the asker's own rights, when the statement has succeeded; the statement must name it.
+     * What cannot be written then is reported as an error, though the statement is done. NULL: nobody can.
+     */
+    enum err_code (*save)(struct shell_host *host, struct span path, struct span content, struct err *err);
 };
 
 /* One run of a cmdlet: once for each object of the pipeline, or once when it stands first. */

@@ -8,15 +8,23 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-enum { TLS_THUMBPRINT_LEN = 40 };
+enum { TLS_THUMBPRINT_LEN = 40, TLS_FINGERPRINT_LEN = 64 };
+enum { TLS_PEM_MAX = 1 << 20, TLS_RSA_BITS_MIN = 2048, TLS_RSA_BITS_MAX = 8192 };
 
 struct tls_identity {
+    size_t references;
     X509 *leaf;
-    STACK_OF(X509) * chain; /* what follows the leaf, in the order of the file */
-    EVP_PKEY *key;
+    STACK_OF(X509) * chain;        /* what follows the leaf, in the order of the file */
+    EVP_PKEY *key;                 /* NULL: only the public part is known */
     int64_t not_before, not_after; /* milliseconds since 1970 UTC */
     bool self_signed;
     char thumbprint[TLS_THUMBPRINT_LEN];
+    char fingerprint[TLS_FINGERPRINT_LEN];
+};
+
+struct tls_trust {
+    size_t references;
+    X509_STORE *store;
 };
 
 struct tls_context {
@@ -24,6 +32,9 @@ struct tls_context {
     BIO_METHOD *bio; /* must outlive the connections, hence the count */
     size_t references;
     uint8_t ticket_keys[TLS_TICKET_KEYS][TLS_TICKET_KEY_LEN];
+    struct tls_identity *identity; /* of a server: what it presents, unless SNI asks for another; a reference */
+    struct tls_identity **others;  /* of a server: what SNI may ask for; references */
+    size_t other_count;
 };
 
 struct tls_conn {
@@ -49,6 +60,19 @@ BIO *tls_bio_new(struct tls_conn *c);
 
 /* Makes a server context seal and open session tickets with ctx->ticket_keys. False when memory is out. */
 bool tls_tickets_enable(struct tls_context *ctx);
+
+/* Lets clients choose among ctx->others by server name (RFC 6066, 3). */
+void tls_sni_enable(struct tls_context *ctx);
+
+/* Calls each with every name that a certificate is good for: its SAN dNSNames, the subject CN where it has no SAN.
+ * Names with anything but printable ASCII are left out. Stops when each gives false. */
+void tls_each_name(const X509 *cert, bool (*each)(void *context, struct span name), void *context);
+
+/* Appends an unencrypted private key as PEM, through memory that is wiped. */
+bool tls_print_key(EVP_PKEY *key, struct buf *out);
+bool tls_print_certificate(X509 *cert, struct buf *out);
+/* Appends what a BIO in secure or ordinary memory has gathered; false when there is nothing, or no memory. */
+bool tls_take_bio(BIO *bio, struct buf *out);
 
 /* Reads every certificate of the PEM text into a new stack; an empty stack when there is none, NULL on error. */
 STACK_OF(X509) * tls_read_certificates(struct span pem, struct err *err);

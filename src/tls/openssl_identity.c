@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { PEM_MAX = 1 << 20, CHAIN_MAX = 16, TRUST_MAX = 4096, RSA_BITS_MIN = 2048 };
+enum { PEM_MAX = TLS_PEM_MAX, CHAIN_MAX = 16, TRUST_MAX = 4096, RSA_BITS_MIN = TLS_RSA_BITS_MIN };
 
 static void close_bio(BIO **bio)
 {
@@ -107,20 +107,28 @@ static bool to_ms(const ASN1_TIME *t, int64_t *ret)
     return true;
 }
 
+/* The certificate's hash as hex into exactly len characters. */
+static bool hash_text(const X509 *cert, const EVP_MD *md, const char *digits, char *out, size_t len)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    if (X509_digest(cert, md, hash, &n) != 1 || n * 2 != len)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        out[2 * i] = digits[hash[i] >> 4];
+        out[2 * i + 1] = digits[hash[i] & 15];
+    }
+    return true;
+}
+
 static enum err_code describe(struct tls_identity *id, struct err *err)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    unsigned char sha1[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
     if (!to_ms(X509_get0_notBefore(id->leaf), &id->not_before) ||
         !to_ms(X509_get0_notAfter(id->leaf), &id->not_after))
         return err_set(err, ERR_INVALID, "the certificate's dates cannot be read");
-    if (X509_digest(id->leaf, EVP_sha1(), sha1, &n) != 1 || n * 2 != TLS_THUMBPRINT_LEN)
+    if (!hash_text(id->leaf, EVP_sha1(), "0123456789ABCDEF", id->thumbprint, sizeof id->thumbprint) ||
+        !hash_text(id->leaf, EVP_sha256(), "0123456789abcdef", id->fingerprint, sizeof id->fingerprint))
         return tls_openssl_err(err, ERR_INTERNAL, "no thumbprint can be computed");
-    for (unsigned i = 0; i < n; i++) {
-        id->thumbprint[2 * i] = digits[sha1[i] >> 4];
-        id->thumbprint[2 * i + 1] = digits[sha1[i] & 15];
-    }
     id->self_signed = X509_self_signed(id->leaf, 1) == 1;
     ERR_clear_error(); /* a signature that does not verify leaves its reason behind */
     return ERR_NONE;
@@ -155,6 +163,7 @@ static enum err_code load(struct span chain_pem, const struct span *key_pem, str
     struct tls_identity *id = calloc(1, sizeof *id);
     if (!id)
         return err_set(err, ERR_NO_MEMORY, "out of memory while reading a certificate");
+    id->references = 1;
     enum err_code code = load_chain(id, chain_pem, err);
     if (code == ERR_NONE && key_pem)
         code = load_key(id, *key_pem, err);
@@ -179,9 +188,15 @@ enum err_code tls_identity_load_public(struct span chain_pem, struct tls_identit
     return load(chain_pem, NULL, ret, err);
 }
 
+struct tls_identity *tls_identity_share(struct tls_identity *id)
+{
+    id->references++;
+    return id;
+}
+
 void tls_identity_free(struct tls_identity *id)
 {
-    if (!id)
+    if (!id || --id->references > 0)
         return;
     X509_free(id->leaf);
     sk_X509_pop_free(id->chain, X509_free);
@@ -247,6 +262,11 @@ struct span tls_identity_thumbprint(const struct tls_identity *id)
     return span_make(id->thumbprint, sizeof id->thumbprint);
 }
 
+struct span tls_identity_fingerprint(const struct tls_identity *id)
+{
+    return span_make(id->fingerprint, sizeof id->fingerprint);
+}
+
 static bool better(const struct tls_identity *a, const struct tls_identity *b)
 {
     if (a->self_signed != b->self_signed)
@@ -260,7 +280,8 @@ struct tls_identity *tls_identity_choose(struct tls_identity *const *ids, size_t
     struct tls_identity *best = NULL;
     for (size_t i = 0; i < count; i++) {
         struct tls_identity *id = ids[i];
-        if (now_ms < id->not_before || now_ms > id->not_after || !tls_identity_matches(id, host))
+        if (X509_get_version(id->leaf) != X509_VERSION_3 || now_ms < id->not_before || now_ms > id->not_after ||
+            !tls_identity_matches(id, host))
             continue;
         if (!best || better(id, best))
             best = id;

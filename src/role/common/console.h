@@ -4,6 +4,8 @@
  *
  * One statement a question. A statement that needs an answer from the person in front (a confirmation, a password,
  * the content of a file) is undone and answered with CONSOLE_ASK; the shell sends it again with that answer added.
+ * A file that a statement makes is written by the shell, with its own rights, when the statement is done and if the
+ * statement names that file.
  */
 #pragma once
 
@@ -13,6 +15,7 @@ enum console_message {
     CONSOLE_OUT,       /* bytes for standard output, any number before CONSOLE_DONE */
     CONSOLE_ERR,       /* bytes for standard error, likewise */
     CONSOLE_DONE,      /* u8 0 done, 1 failed: the statement has ended */
+    CONSOLE_FILE,      /* str path, str content: a new file for the person; before CONSOLE_DONE, at most one */
     CONSOLE_ASK, /* u8 enum shell_ask_kind, str text: the statement was undone; send it again with the answer */
 };
 
@@ -21,5 +24,7 @@ enum {
     CONSOLE_STATEMENT_MAX = 64 * 1024,
     CONSOLE_ANSWER_MAX = 16 * 1024,      /* bytes of what is typed */
     CONSOLE_FILE_MAX = 32 * 1024 * 1024, /* bytes of a file */
-    CONSOLE_RUN_MAX = 64 * 1024 * 1024,  /* bytes of a CONSOLE_RUN in all */
+    CONSOLE_PATH_MAX = 4096,
+    CONSOLE_SAVE_MAX = 64 * 1024,       /* bytes of a file that a statement makes */
+    CONSOLE_RUN_MAX = 64 * 1024 * 1024, /* bytes of a CONSOLE_RUN in all */
 };

@@ -3,6 +3,7 @@
  * The first octet says whether a job came with a descriptor; it is no part of the job.
  */
 #include "directory/directory_check.h"
+#include "role/common/certificates.h"
 #include "role/common/event.h"
 #include "role/common/grant_usage.h"
 #include "role/common/job.h"
@@ -81,6 +82,25 @@ static void try_usage(struct span text, struct buf *b)
     grant_usage_done(&back);
 }
 
+static void try_certificates(struct span body, struct arena *a, struct buf *b)
+{
+    struct certificate *list;
+    struct certificate_change changes[CERTIFICATE_CHANGES_MAX];
+    size_t count;
+    struct cursor c = cursor_of(body);
+    if (certificates_get_list(&c, a, &list, &count)) {
+        buf_clear(b);
+        certificates_put_list(b, list, count);
+        ASSERT(span_eq(buf_span(b), body));
+    }
+    c = cursor_of(body);
+    if (certificates_get_changes(&c, changes, &count)) {
+        buf_clear(b);
+        certificates_put_changes(b, changes, count);
+        ASSERT(span_eq(buf_span(b), body) && certificates_changes_size(changes, count) == body.len);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span body = span_make(data, size);
@@ -104,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_submission(body, &a, &b);
     try_events(body, &b);
     try_usage(body, &b);
+    try_certificates(body, &a, &b);
     buf_done(&b);
     arena_clear(&a);
     return 0;

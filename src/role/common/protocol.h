@@ -37,6 +37,8 @@ enum message_type {
     CONTROL_TICKET_KEYS, /* receive only: two ticket keys, TLS_TICKET_KEY_LEN bytes each */
     CONTROL_COUNTERS,    /* receive only: u32 columns, u64 u64 key of the hash; 1 descriptor, the shared memory of
                             runtime/counters.h, in which it writes the column of its index */
+    CONTROL_TRUST, /* receive only: PEM of the authorities of client certificates, a large body; may be empty */
+    CONTROL_CALLS, /* manage only: 1 descriptor, on which it asks the supervisor CERTIFICATES_* */
     /* every role -> supervisor */
     CONTROL_READY,    /* serving */
     CONTROL_BINDINGS, /* manage only: u32 count, count * str endpoint: where to listen from now on */
@@ -85,6 +87,13 @@ enum message_type {
     OBJECTS_GENERATION, /* nothing -> u64 generation */
     OBJECTS_TRAIL_ADD,  /* i64 now, i64 keep since, record -> nothing */
     OBJECTS_TRAIL_READ, /* u64 before, u32 limit -> u64 next, u32 count, count * record, the newest first */
+
+    /*
+     * manage -> supervisor, on the descriptor of CONTROL_CALLS: questions, large bodies both ways (certificates.h).
+     * Each is answered at once with u8 outcome (enum err_code) and str text of the error.
+     */
+    CERTIFICATES_LIST = 700, /* nothing -> u32 count, count * certificate, with ERR_NONE only */
+    CERTIFICATES_APPLY,      /* u32 count, count * change -> nothing */
 };
 
 /* What a link between two roles is for; a pair of roles may have one of each. */

@@ -38,11 +38,25 @@ static void warn(struct shell_host *host, struct span text)
     buf_addf(&h->warnings, "WARNING: %.*s\n", SPAN_ARG(text));
 }
 
+static enum err_code save(struct shell_host *host, struct span path, struct span content, struct err *err)
+{
+    struct console_host *h = (struct console_host *)host;
+    if (h->path.len)
+        return err_set(err, ERR_LIMIT, "a statement can write one file; make it several");
+    buf_add(&h->path, path);
+    buf_add(&h->content, content);
+    return path.len && !h->path.failed && !h->content.failed
+               ? ERR_NONE
+               : err_set(err, ERR_LIMIT, "a file of at most %d bytes with a name is expected", CONSOLE_SAVE_MAX);
+}
+
 bool console_host_init(struct console_host *h, struct cursor *c)
 {
-    *h = (struct console_host){.host = {ask, warn}};
+    *h = (struct console_host){.host = {ask, warn, save}};
     buf_init(&h->warnings, WARNINGS_MAX);
     buf_init(&h->question, QUESTION_MAX);
+    buf_init(&h->path, CONSOLE_PATH_MAX);
+    buf_init(&h->content, CONSOLE_SAVE_MAX);
     uint32_t count = cursor_u32(c);
     if (count > CONSOLE_ANSWERS_MAX)
         return false;
@@ -59,4 +73,6 @@ void console_host_done(struct console_host *h)
 {
     buf_done(&h->warnings);
     buf_done(&h->question);
+    buf_done(&h->path);
+    buf_done(&h->content);
 }

@@ -20,6 +20,7 @@ struct console_host {
     bool asks;           /* it asked for what is not among the answers: kind and question */
     enum shell_ask_kind kind;
     struct buf question;
+    struct buf path, content; /* of a file to be written by the shell; path empty: none */
 };
 
 /*

@@ -96,6 +96,16 @@ static void send_question(struct console *c, const struct console_host *h)
     buf_done(&b);
 }
 
+static void send_file(struct console *c, const struct console_host *h)
+{
+    struct buf b;
+    buf_init(&b, FRAME_BODY_MAX);
+    put_bytes(&b, buf_span(&h->path));
+    put_bytes(&b, buf_span(&h->content));
+    send_frame(c, CONSOLE_FILE, buf_span(&b));
+    buf_done(&b);
+}
+
 /* ---- a statement ---- */
 
 /* Several would be asked for again as a whole although the first of them are done. */
@@ -126,6 +136,8 @@ static const char *run(struct console *c, struct span text, struct console_host 
         return "asked";
     }
     send_err(c, buf_span(&h->warnings));
+    if (code == ERR_NONE && h->path.len)
+        send_file(c, h);
     if (code == ERR_NONE && c->cut)
         err_set(&err, ERR_LIMIT,
                 "the statement was done, but its output was cut off here: the shell reads too slowly");

@@ -1,10 +1,10 @@
 /*
  * manage.c: the manage role: the policy, and the shells that change it.
  *
- * It takes: statements over control.sock (role/common/console.h), CONTROL_RELOAD from the supervisor, EVENTS from
- * the roles that talk to the network. It asks
- * directory (OBJECTS_*) and queue (QUEUE_LIST), blocking, and sends POLICY_SNAPSHOT to receive and queue and
- * CONTROL_BINDINGS to the supervisor.
+ * It takes: statements over control.sock (role/common/console.h), CONTROL_RELOAD and CONTROL_CALLS from the
+ * supervisor, EVENTS from the roles that talk to the network. It asks directory (OBJECTS_*), queue (QUEUE_LIST) and
+ * the supervisor (CERTIFICATES_*), blocking, and sends POLICY_SNAPSHOT to receive and queue and CONTROL_BINDINGS to
+ * the supervisor.
  */
 #include "role/common/denial.h"
 #include "role/common/roles.h"
@@ -18,6 +18,7 @@
 #include "role/manage/protocol_logs.h"
 #include "role/manage/publish.h"
 #include "role/manage/queue_remote.h"
+#include "role/manage/remote_certificates.h"
 #include "role/manage/remote_objects.h"
 #include "runtime/log.h"
 
@@ -32,6 +33,8 @@ static struct {
     struct guard guard;
     struct queue_remote queues;
     struct denials denials;
+    struct remote_certificates certificates;
+    int supervisor; /* on which it is asked about certificates; -1: not yet */
     struct admin admin;
     struct publish publish;
     struct console_server *console;
@@ -39,7 +42,7 @@ static struct {
     char own_name[64];   /* of the user that manage runs as */
     uid_t own_uid;
     bool ready;
-} manage;
+} manage = {.supervisor = -1};
 
 enum { ROLLBACK_RETRY_MS = 5000, ROLLBACK_WAIT_MAX_MS = 3600 * 1000 };
 
@@ -139,7 +142,11 @@ static void on_link(struct role *role, enum role_kind peer, uint32_t index, stru
 static void on_control(struct role *role, struct frame *f)
 {
     struct err err = {0};
-    if (f->type != CONTROL_RELOAD)
+    if (f->type == CONTROL_CALLS && f->fd_count == 1) {
+        if (manage.supervisor >= 0)
+            close(manage.supervisor);
+        manage.supervisor = frame_take_fd(f, 0);
+    } else if (f->type != CONTROL_RELOAD)
         role_bad_frame(ROLE_KINDS, f, "not expected by manage");
     else if (load_node(role, &err))
         log_text(LOG_ERROR, "reload-failed", "%s", err.text);
@@ -197,6 +204,10 @@ static enum err_code start(struct role *role, struct err *err)
     manage.admin.context.denials = &manage.denials.view;
     manage.admin.context.facts = fact_keeper_view();
     manage.admin.context.usage = grants_view();
+    manage.certificates.fd = &manage.supervisor;
+    manage.admin.context.certificates = certificate_store_new(&remote_certificates, &manage.certificates);
+    if (!manage.admin.context.certificates)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     uv_timer_init(&role->loop, &manage.rollback);
     manage.rollback.data = role;
     code = console_server_open(&role->loop, role->state, &manage.admin, after_statement, name_of, role,

@@ -1,20 +1,26 @@
-/* certificates.c: a small table of contexts by certificate and minimum version. */
+/*
+ * certificates.c: a small table of contexts by certificate and by what a connector asks of them.
+ *
+ * Each context also holds all other certificates, for clients that ask for another name of this host.
+ */
 #include "role/receive/certificates.h"
 
 #include "role/common/identity_set.h"
+#include "runtime/large_body.h"
 #include "runtime/log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { CONTEXTS_MAX = 64, NAMES_MAX = 64, NAME_LEN = 256 };
+enum { CONTEXTS_MAX = 64, NAMES_MAX = 64, NAME_LEN = 256, TRUST_BYTES_MAX = 8 << 20 };
 
 static struct {
     const struct tls_identity *identity;
-    enum tls_version minimum;
+    struct certificates_use use; /* without fqdn */
     struct tls_context *context;
 } contexts[CONTEXTS_MAX];
 static size_t context_count;
+static struct tls_trust *trust;
 
 /* Names for which nothing fitted: said once, not once a session. */
 static char missing[NAMES_MAX][NAME_LEN];
@@ -27,6 +33,25 @@ void certificates_changed(void)
     context_count = missing_count = 0;
 }
 
+void certificates_take_trust(const struct frame *f)
+{
+    struct large_body_view body = {0};
+    struct tls_trust *fresh = NULL;
+    struct err err = {0};
+    enum err_code code = large_body_open(f, TRUST_BYTES_MAX, &body, &err);
+    if (!code && body.bytes.len)
+        code = tls_trust_new(body.bytes, &fresh, &err);
+    large_body_close(&body);
+    if (code) {
+        struct log_line l = log_begin(LOG_ERROR, "trust-unusable");
+        log_err(&l, &err);
+        log_end(&l);
+    }
+    tls_trust_free(trust);
+    trust = fresh;
+    certificates_changed();
+}
+
 static void say_missing(struct span fqdn)
 {
     for (size_t i = 0; i < missing_count; i++)
@@ -37,16 +62,24 @@ static void say_missing(struct span fqdn)
     struct log_line l = log_begin(LOG_WARNING, "no-certificate");
     log_span(&l, "fqdn", fqdn);
     log_str(&l, "text",
-            "no certificate names this Fqdn: STARTTLS is not offered by connectors that use it; put NAME.crt and "
-            "NAME.key for it "
-            "into certs/ and send SIGHUP");
+            "no certificate names this Fqdn: STARTTLS is not offered by connectors that use it; make one with "
+            "New-ExchangeCertificate -DomainName, take one in with Import-ExchangeCertificate, or put NAME.crt and "
+            "NAME.key into certs/");
     log_end(&l);
 }
 
-static struct tls_context *make(struct tls_identity *identity, enum tls_version minimum)
+static struct tls_context *make(struct tls_identity *identity, const struct certificates_use *use)
 {
     struct identity_set *set = identity_set_current();
-    struct tls_server_options options = {.identity = identity, .minimum = minimum, .ticket_keys = set->ticket_keys};
+    struct tls_server_options options = {.identity = identity,
+                                         .minimum = use->minimum,
+                                         .ticket_keys = set->ticket_keys,
+                                         .request_client_certificate = use->ask_client,
+                                         .trust = trust,
+                                         .profile = use->profile,
+                                         .others = set->ids,
+                                         .other_count = set->count,
+                                         .host = use->fqdn};
     struct tls_context *context;
     struct err err = {0};
     if (tls_server_context_new(&options, &context, &err)) {
@@ -59,21 +92,27 @@ static struct tls_context *make(struct tls_identity *identity, enum tls_version 
         certificates_changed();
     }
     contexts[context_count].identity = identity;
-    contexts[context_count].minimum = minimum;
+    contexts[context_count].use = *use;
+    contexts[context_count].use.fqdn = SPAN(""); /* the policy's, which goes */
     contexts[context_count++].context = context;
     return context;
 }
 
-struct tls_context *certificates_context(struct span fqdn, enum tls_version minimum, int64_t now_ms)
+static bool same_use(const struct certificates_use *a, const struct certificates_use *b)
+{
+    return a->minimum == b->minimum && a->profile == b->profile && a->ask_client == b->ask_client;
+}
+
+struct tls_context *certificates_context(const struct certificates_use *use, int64_t now_ms)
 {
     struct identity_set *set = identity_set_current();
-    struct tls_identity *identity = tls_identity_choose(set->ids, set->count, fqdn, now_ms);
+    struct tls_identity *identity = tls_identity_choose(set->ids, set->count, use->fqdn, now_ms);
     if (!identity) {
-        say_missing(fqdn);
+        say_missing(use->fqdn);
         return NULL;
     }
     for (size_t i = 0; i < context_count; i++)
-        if (contexts[i].identity == identity && contexts[i].minimum == minimum)
+        if (contexts[i].identity == identity && same_use(&contexts[i].use, use))
             return contexts[i].context;
-    return make(identity, minimum);
+    return make(identity, use);
 }

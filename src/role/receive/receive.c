@@ -2,8 +2,8 @@
  * receive.c: the receive role: SMTP sessions from the network. It has no file of its own and asks other roles for
  * whatever needs a secret, a disk or the network: directory (passwords, recipients), queue (storing).
  *
- * It takes: CONTROL_LISTEN, CONTROL_UNLISTEN, CONTROL_IDENTITY, CONTROL_TICKET_KEYS, CONTROL_COUNTERS from the
- * supervisor; POLICY_SNAPSHOT from manage; answers from directory and queue.
+ * It takes: CONTROL_LISTEN, CONTROL_UNLISTEN, CONTROL_IDENTITY, CONTROL_TRUST, CONTROL_TICKET_KEYS,
+ * CONTROL_COUNTERS from the supervisor; POLICY_SNAPSHOT from manage; answers from directory and queue.
  */
 #include "role/receive/receive.h"
 
@@ -86,6 +86,7 @@ static void on_control(struct role *role, struct frame *f)
         certificates_changed();
         break;
     case CONTROL_COUNTERS: admission_take_counters(role, f); break;
+    case CONTROL_TRUST: certificates_take_trust(f); break;
     case CONTROL_RELOAD: break; /* the certificates came before it */
     default: role_bad_frame(ROLE_KINDS, f, "not expected by receive"); break;
     }

@@ -7,9 +7,9 @@ void session_profile(struct session *s, int64_t wall_ms)
     const struct receive_connector *c = s->connector;
     struct gate_place place = {.host = span_of(s->role->host), .client_address = span_of(s->remote_text)};
     /* Shared, since STARTTLS may come long after the certificates were replaced. */
-    s->tls = gate_uses_tls(c) ? tls_context_share(certificates_context(gate_fqdn(s->policy, c, place.host),
-                                                                       (enum tls_version)c->tls_minimum, wall_ms))
-                              : NULL;
+    struct certificates_use use = {.fqdn = gate_fqdn(s->policy, c, place.host),
+                                   .minimum = (enum tls_version)c->tls_minimum};
+    s->tls = gate_uses_tls(c) ? tls_context_share(certificates_context(&use, wall_ms)) : NULL;
     place.certificate = s->tls;
     s->profile = gate_profile(s->policy, c, &place);
 }

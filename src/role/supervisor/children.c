@@ -250,6 +250,8 @@ static void child_start(struct child *c)
     if (c->kind == ROLE_RECEIVE || c->kind == ROLE_DELIVER)
         keys_hand_over(s, c);
     join_all(c);
+    if (c->kind == ROLE_MANAGE)
+        certificate_calls_open(s, c);
     if (c->kind == ROLE_RECEIVE)
         listeners_hand_over(s, c);
 }

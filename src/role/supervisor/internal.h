@@ -48,12 +48,20 @@ struct identity_pem {
     struct buf chain, key;
 };
 
+/* certs/ as it is watched; see watch.c. */
+struct watch {
+    uv_fs_event_t folder, trusted;
+    uv_timer_t quiet, look;
+    uint64_t seen;
+};
+
 struct supervisor {
     uv_loop_t loop;
     uv_signal_t signals[3];
     uv_timer_t drain, retry;
     const struct supervisor_options *options;
     char state[1024];
+    char certs[1040]; /* the folder of the certificates */
     struct node_settings node;
     struct sandbox_user user;
     struct child children[ROLE_KINDS - 1 + ROLE_RECEIVE_MAX];
@@ -71,6 +79,9 @@ struct supervisor {
     bool killed; /* something did not end by itself while stopping */
     struct identity_pem identities[SUPERVISOR_IDENTITIES_MAX];
     size_t identity_count;
+    struct buf trust; /* PEM of the authorities of client certificates */
+    struct watch watch;
+    struct link *calls; /* on which manage asks */
     char ticket_keys[TLS_TICKET_KEYS * TLS_TICKET_KEY_LEN];
     struct counters *counters; /* of all receive processes; NULL: not made */
     struct hash_key counting_key;
@@ -105,12 +116,15 @@ void listeners_close(struct supervisor *s);
 
 /* ---- keys.c ---- */
 /*
- * Reads each NAME.crt with its NAME.key in certs/ and checks that it can be used. The error names the file of the
- * first pair that cannot; the old set stays whole then.
+ * Reads each NAME.crt with its NAME.key in certs/, and the authorities that client certificates are verified
+ * against, and checks that all of it can be used. The error names the file of the first pair that cannot; the old
+ * set stays whole then.
  */
 enum err_code keys_load(struct supervisor *s, struct err *err);
 enum err_code keys_make_tickets(struct supervisor *s, struct err *err);
 void keys_hand_over(struct supervisor *s, struct child *c);
+/* To all that need them. */
+void keys_hand_over_all(struct supervisor *s);
 void keys_wipe(struct supervisor *s);
 
 /* ---- counting.c ---- */
@@ -119,6 +133,18 @@ enum err_code counting_make(struct supervisor *s, struct err *err);
 void counting_hand_over(struct supervisor *s, struct child *receive);
 /* It is dead, and with it what it counted. */
 void counting_forget(struct supervisor *s, const struct child *receive);
+
+/* ---- watch.c ---- */
+/* Certificates that change on disk are loaded and handed over. */
+void watch_start(struct supervisor *s);
+/* The folder is about to be read as it is now. */
+void watch_note(struct supervisor *s);
+/* keys_load, then keys_hand_over_all; what was found is not loaded again by itself. */
+enum err_code watch_load(struct supervisor *s, struct err *err);
+
+/* ---- certificate_calls.c ---- */
+/* Gives a manage process that has just started its end of the link on which it asks about certificates. */
+void certificate_calls_open(struct supervisor *s, struct child *manage);
 
 /* ---- supervisor.c ---- */
 /* The node's settings as CONTROL_CONFIG and CONTROL_RELOAD carry them. */

@@ -4,7 +4,8 @@
  * signals on, and stop in order: receive processes drain first, so that whatever they accepted is stored; then the
  * rest.
  *
- * SIGTERM, SIGINT: stop. SIGHUP: read certificates again and tell the roles to reload.
+ * SIGTERM, SIGINT: stop. SIGHUP: read node.conf and certificates again and tell the roles to reload; certificates
+ * that change on disk are taken up without it (watch.c).
  */
 #include "role/supervisor/internal.h"
 
@@ -103,6 +104,7 @@ static void reload(struct supervisor *s)
 {
     struct node_settings node;
     struct err err = {0};
+    watch_note(s);
     if (state_load(s->state, &node, &err) || keys_load(s, &err) || keys_make_tickets(s, &err)) {
         log_text(LOG_ERROR, "reload-failed", "%s", err.text);
         return;
@@ -113,9 +115,7 @@ static void reload(struct supervisor *s)
     buf_init(&b, FRAME_BODY_MAX);
     supervisor_put_node(s, &b);
     ASSERT(!b.failed);
-    for (size_t i = 0; i < s->child_count; i++)
-        if (s->children[i].kind == ROLE_RECEIVE || s->children[i].kind == ROLE_DELIVER)
-            keys_hand_over(s, &s->children[i]);
+    keys_hand_over_all(s);
     children_tell(s, ROLE_KINDS, CONTROL_RELOAD, buf_span(&b));
     buf_done(&b);
     log_text(LOG_NOTICE, "reloaded", "%zu certificates; receivers and ports of node.conf apply at the next start",
@@ -153,6 +153,7 @@ static enum err_code start(struct supervisor *s, struct err *err)
     bool fallback;
     enum err_code code;
     raise_descriptor_limit();
+    watch_note(s);
     if ((code = sandbox_find_user(&s->user, &fallback, err)) || (code = keys_load(s, err)) ||
         (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)) || (code = counting_make(s, err)))
         return code;
@@ -172,6 +173,7 @@ static enum err_code start(struct supervisor *s, struct err *err)
     uv_timer_init(&s->loop, &s->drain);
     uv_timer_init(&s->loop, &s->retry);
     s->drain.data = s->retry.data = s;
+    watch_start(s);
     return children_start(s, err);
 }
 

@@ -1,0 +1,13 @@
+/* remote_certificates.h: the certificates as the supervisor keeps them, for the shell's statements. */
+#pragma once
+
+#include "runtime/frame.h"
+#include "tls/certificate_store.h"
+
+struct remote_certificates {
+    const int *fd; /* on which the supervisor is asked; -1 while there is none */
+    char buffer[FRAME_BUFFER];
+};
+
+/* The adapter; its context is a struct remote_certificates, in which fd is filled in. */
+extern const struct certificate_adapter remote_certificates;
