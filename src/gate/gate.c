@@ -11,20 +11,23 @@
 
 #include <string.h>
 
-static struct token make_token(const struct gate *g, const struct gate_user *user)
+struct token gate_token(const struct gate *g, const struct gate_user *user)
 {
     struct session_facts facts = {.external_authoritative = g->connector->auth & AUTH_EXTERNAL_AUTHORITATIVE,
                                   .user = user->guid,
                                   .groups = user->groups,
                                   .group_count = user->group_count,
-                                  .servers = g->servers};
+                                  .servers = g->servers,
+                                  .peer = g->peer,
+                                  .partners = g->partners,
+                                  .partner_count = g->partner_count};
     return token_build(&facts);
 }
 
 void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers)
 {
     *g = (struct gate){.policy = p, .connector = c, .servers = servers, .now_ms = INT64_MAX};
-    g->token = make_token(g, &g->user);
+    g->token = gate_token(g, &g->user);
 }
 
 void gate_now(struct gate *g, bool tls, int64_t now_ms)
@@ -59,7 +62,7 @@ struct gate_verdict gate_verdict(const struct decision *d)
 
 struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user)
 {
-    struct token token = make_token(g, user);
+    struct token token = gate_token(g, user);
     struct conditions when = gate_conditions(g, NULL);
     struct decision d = decide_submit_at_auth(g->policy, g->connector, &token, &when);
     if (d.verdict == VERDICT_ALLOW) {

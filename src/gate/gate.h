@@ -47,7 +47,10 @@ struct gate_transaction {
 struct gate {
     const struct policy *policy;
     const struct receive_connector *connector;
-    unsigned servers;      /* what a verified certificate proved: a set of PRINCIPAL_BIT of server kinds */
+    unsigned servers;     /* what a verified certificate proved: a set of PRINCIPAL_BIT of server kinds */
+    enum token_peer peer; /* what TLS proved besides */
+    const struct span *partners;
+    size_t partner_count;
     struct gate_user user; /* who logged on; all empty: nobody */
     struct token token;    /* made of these */
     /* gate_now sets these; until then nothing that expires applies any more. */
@@ -84,6 +87,28 @@ void gate_begin(struct gate *g, const struct policy *p, const struct receive_con
 
 /* What narrowed entries are measured against, before every ask: TLS is active, and the time since 1970. */
 void gate_now(struct gate *g, bool tls, int64_t now_ms);
+
+/* ---- gate_peer.c: who the client is by its certificate ---- */
+
+/* Whether the connector asks its clients for certificates. */
+bool gate_asks_certificate(const struct policy *p, const struct receive_connector *c);
+/* A TLS session as it was established. */
+struct gate_tls {
+    bool certificate;        /* the client presented one */
+    bool trusted;            /* and it is valid by the authorities that are trusted */
+    struct span fingerprint; /* its SHA-256 in hex */
+    /* True when a name of the certificate is the domain or lies below it. */
+    bool (*names_domain)(void *context, struct span domain);
+    void *context;
+};
+/*
+ * TLS has come about: the token is made anew with what the certificate proves on this connector: a server that is
+ * pinned (ExchangeServer), a partner (DomainSecureEnabled). A list of domains is made in the arena; when that is
+ * full, nothing is proved.
+ */
+void gate_secured(struct gate *g, const struct gate_tls *tls, struct arena *arena);
+/* The domain for which a partner speaks, for the mark on its mail; empty: it is no partner. */
+struct span gate_partner(const struct gate *g);
 
 /* ---- gate_profile.c: what the connector offers ---- */
 
@@ -157,8 +182,8 @@ enum gate_auth_as { GATE_ANONYMOUS, GATE_INTERNAL, GATE_PARTNER };
  * ms-Exch-SMTP-Accept-Authentication-Flag that says with AUTH= (RFC 4954 5) whom it has authenticated.
  */
 enum gate_auth_as gate_auth_as(const struct gate *g, unsigned rights, const struct smtp_mail *mail);
-/* Appends the stamp's fields; host: this server's name. */
-void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host);
+/* Appends the stamp's fields; host: this server's name; partner: the domain that a partner has proved, or empty. */
+void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host, struct span partner);
 /*
  * At the end of the data, behind gate_rights: the intake's problem, and whether the session may send as those whom
  * From and Sender name. OK leaves the message to be stored. The decision is that about the author who was refused,

@@ -103,7 +103,7 @@ enum gate_auth_as gate_auth_as(const struct gate *g, unsigned rights, const stru
     return g->token.well_known & PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS) ? GATE_PARTNER : GATE_ANONYMOUS;
 }
 
-void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host)
+void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host, struct span partner)
 {
     static const char *const words[] = {
         [GATE_ANONYMOUS] = "Anonymous", [GATE_INTERNAL] = "Internal", [GATE_PARTNER] = "Partner"};
@@ -111,6 +111,8 @@ void gate_stamp(struct buf *out, enum gate_auth_as as, struct span host)
              "X-MS-Exchange-Organization-AuthAs: %s\r\n"
              "X-MS-Exchange-Organization-AuthSource: %.*s\r\n",
              words[as], SPAN_ARG(host));
+    if (as == GATE_PARTNER && partner.len)
+        buf_addf(out, "X-MS-Exchange-Organization-AuthDomain: %.*s\r\n", SPAN_ARG(partner));
 }
 
 static struct smtp_reply problem_reply(enum intake_problem p)

@@ -3,6 +3,8 @@
 
 #include "gate/gate.h"
 
+/* The token of the gate as if this were its user. */
+struct token gate_token(const struct gate *g, const struct gate_user *user);
 /* The answer that a decision means. */
 struct gate_verdict gate_verdict(const struct decision *d);
 /* Whom the user may send as, as far as this address is concerned, which must outlive it. */

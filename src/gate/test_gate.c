@@ -243,6 +243,75 @@ static void test_recipient_address(void **state UNUSED)
     test_policy_done(&t);
 }
 
+/* ---- client certificates ---- */
+
+static bool names_partner(void *context, struct span domain)
+{
+    return span_ieq(domain, span_of(context));
+}
+
+static void test_certificates(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *connector;
+        bool certificate, trusted;
+        const char *fingerprint, *domain;
+        unsigned servers;
+        const char *partner;
+        bool asks;
+    } rows[] = {
+        {"none", "both", false, false, "", "", 0, "", true},
+        {"a partner", "both", true, true, "00", "partner.test", PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS),
+         "partner.test", true},
+        {"a partner's that is not valid", "both", true, false, "00", "partner.test", 0, "", true},
+        {"of a domain that is not listed", "both", true, true, "00", "far.test", 0, "", true},
+        {"a hub, self-signed", "both", true, false, TEST_PIN_HUB, "", PRINCIPAL_BIT(PRINCIPAL_HUB_SERVERS), "",
+         true},
+        {"an edge", "both", true, true, TEST_PIN_EDGE, "", PRINCIPAL_BIT(PRINCIPAL_EDGE_SERVERS), "", true},
+        {"a partner without domain security", "servers", true, true, "00", "partner.test", 0, "", true},
+        {"a hub without ExchangeServer", "mutual", true, true, TEST_PIN_HUB, "", 0, "", true},
+        {"neither", "plain", true, true, TEST_PIN_HUB, "partner.test", 0, "", false},
+    };
+    struct test_policy t;
+    struct arena a;
+    test_policy_init(&t);
+    test_add(&t,
+             "ReceiveConnector: Guid=both|Name=both|AuthMechanism=[Tls,ExchangeServer]|DomainSecureEnabled=$true\n"
+             "ReceiveConnector: Guid=servers|Name=servers|AuthMechanism=[Tls,ExchangeServer]\n"
+             "ReceiveConnector: Guid=mutual|Name=mutual|AuthMechanism=[Tls]|DomainSecureEnabled=$true\n"
+             "ReceiveConnector: Guid=plain|Name=plain|AuthMechanism=[Tls]\n"
+             "TransportConfig: TLSReceiveDomainSecureList=[partner.test,other.test]|"
+             "HubTransportServerCertificates=[" TEST_PIN_HUB "]|EdgeTransportServerCertificates=[" TEST_PIN_EDGE
+             "]");
+    test_open(&t);
+    arena_init(&a, 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gate g = begin(&t, rows[i].connector);
+        char domain[40];
+        snprintf(domain, sizeof domain, "%s", rows[i].domain);
+        struct gate_tls tls = {.certificate = rows[i].certificate,
+                               .trusted = rows[i].trusted,
+                               .fingerprint = span_of(rows[i].fingerprint),
+                               .names_domain = names_partner,
+                               .context = domain};
+        CHECK_INT(rows[i].name, gate_asks_certificate(t.policy, g.connector), rows[i].asks);
+        gate_secured(&g, &tls, &a);
+        CHECK_INT(rows[i].name, g.servers, rows[i].servers);
+        CHECK_INT(rows[i].name, token_is_anonymous(&g.token), rows[i].servers == 0);
+        CHECK_SPAN(rows[i].name, gate_partner(&g), span_of(rows[i].partner));
+        gate_begin(&g, t.policy, g.connector, 0);
+        CHECK_INT(rows[i].name, token_is_anonymous(&g.token), true);
+    }
+    /* Nobody is pinned: nobody is asked. */
+    test_policy_done(&t);
+    test_policy_init(&t);
+    test_add(&t, "ReceiveConnector: Guid=servers|Name=servers|AuthMechanism=[Tls,ExchangeServer]");
+    test_open(&t);
+    CHECK_INT("no pins", gate_asks_certificate(t.policy, test_receive(&t, "servers")), false);
+    test_policy_done(&t);
+    arena_clear(&a);
+}
+
 /* ---- the content ---- */
 
 static const struct {
@@ -465,7 +534,7 @@ int main(void)
         cmocka_unit_test(test_resolved),       cmocka_unit_test(test_recipient_address),
         cmocka_unit_test(test_intake_options), cmocka_unit_test(test_auth_as),
         cmocka_unit_test(test_messages),       cmocka_unit_test(test_receive_size),
-        cmocka_unit_test(test_message_limits),
+        cmocka_unit_test(test_message_limits), cmocka_unit_test(test_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static bool receive_ok(const struct policy *p, const struct receive_connector *c
     const struct policy_text texts[] = {c->guid, c->name, c->fqdn, c->banner, c->default_domain};
     return texts_ok(p, texts, ARRAY_LEN(texts)) && !(c->flags & ~(uint32_t)CONNECTOR_FLAGS_ALL) &&
            !(c->auth & ~(uint32_t)AUTH_ALL) && c->size_mode <= SIZE_WITHOUT_VALUE && c->tls_minimum <= 3 &&
-           c->rate_source < RATE_SOURCES && c->reserved == 0;
+           c->rate_source < RATE_SOURCES && c->tls_profile <= 2;
 }
 
 static bool range_ok(const struct ip_range *r)
@@ -151,6 +151,9 @@ static bool lists_ok(const struct policy *p)
         if (!take(c->spaces, &spaces) || !take(c->hosts, &hosts) || !take(c->acl, &acl))
             return false;
     }
+    const struct transport_settings *t = policy_settings(p);
+    if (!take(t->secure_domains, &hosts) || !take(t->hub_servers, &hosts) || !take(t->edge_servers, &hosts))
+        return false;
     return bindings == block_count(p, SECTION_BINDINGS) && ranges == block_count(p, SECTION_RANGES) &&
            proxies == block_count(p, SECTION_PROXIES) && acl == block_count(p, SECTION_ACL) &&
            spaces == block_count(p, SECTION_SPACES) && hosts == block_count(p, SECTION_HOSTS) &&

@@ -130,6 +130,7 @@ void compile_receive_connector(struct compiler *c, const struct record *r)
         [SIZE_DISABLED] = "Disabled", [SIZE_ENABLED] = "Enabled", [SIZE_WITHOUT_VALUE] = "EnabledWithoutValue"};
     static const char *const rate_sources[] = {
         [RATE_BY_NONE] = "None", [RATE_BY_ADDRESS] = "IPAddress", [RATE_BY_USER] = "User", [RATE_BY_ALL] = "All"};
+    static const char *const tls_profiles[] = {"Intermediate", "Modern", "Legacy"};
     static const char *const tls_versions[] = {"Tls10", "Tls11", "Tls12", "Tls13"};
     struct receive_connector k = {
         .guid = compile_text_of(c, r, "Guid"),
@@ -144,6 +145,7 @@ void compile_receive_connector(struct compiler *c, const struct record *r)
         .flags = compile_flags(c, r, connector_flags, ARRAY_LEN(connector_flags)),
         .auth = words_of(c, r, "AuthMechanism", mechanisms, ARRAY_LEN(mechanisms), "a list of known mechanisms"),
         .size_mode = compile_enum(c, r, "SizeEnabled", size_modes, ARRAY_LEN(size_modes), SIZE_ENABLED),
+        .tls_profile = compile_enum(c, r, "TlsCipherProfile", tls_profiles, ARRAY_LEN(tls_profiles), 0),
         .tls_minimum = compile_enum(c, r, "TlsMinimumVersion", tls_versions, ARRAY_LEN(tls_versions), 2),
         .rate_source =
             compile_enum(c, r, "MessageRateSource", rate_sources, ARRAY_LEN(rate_sources), RATE_BY_ADDRESS),

@@ -44,10 +44,10 @@ static struct policy_list spaces_of(struct compiler *c, const struct record *r)
     return (struct policy_list){first, n};
 }
 
-static struct policy_list hosts_of(struct compiler *c, const struct record *r)
+static struct policy_list texts_of(struct compiler *c, const struct record *r, const char *property)
 {
     const struct value *list = NULL;
-    uint32_t first = compile_count(c, SECTION_HOSTS), n = (uint32_t)compile_list(c, r, "SmartHosts", &list);
+    uint32_t first = compile_count(c, SECTION_HOSTS), n = (uint32_t)compile_list(c, r, property, &list);
     for (uint32_t i = 0; i < n; i++) {
         struct policy_text t = compile_text(c, list[i].s);
         compile_add(c, SECTION_HOSTS, &t);
@@ -95,7 +95,7 @@ void compile_send_connector(struct compiler *c, const struct record *r)
         .user = compile_text_of(c, r, "AuthenticationUserName"),
         .password = password_of(c, r),
         .spaces = spaces_of(c, r),
-        .hosts = hosts_of(c, r),
+        .hosts = texts_of(c, r, "SmartHosts"),
         .acl = compile_acl(c, record_string(r, SPAN("Guid")), false),
         .flags = compile_flags(c, r, send_flags, ARRAY_LEN(send_flags)) | smart_host_auth_of(c, r),
     };
@@ -168,6 +168,9 @@ void compile_settings(struct compiler *c, const struct record *server, const str
         .host = compile_text_of(c, s, "Name"),
         .postmaster = compile_text_of(c, o, "ExternalPostmasterAddress"),
         .mailbox_host = compile_text_of(c, s, "MailboxDeliveryHost"),
+        .secure_domains = texts_of(c, o, "TLSReceiveDomainSecureList"),
+        .hub_servers = texts_of(c, o, "HubTransportServerCertificates"),
+        .edge_servers = texts_of(c, o, "EdgeTransportServerCertificates"),
         .edge = compile_enum(c, s, "Role", roles, ARRAY_LEN(roles), 0),
         .lmtp = compile_enum(c, s, "MailboxDeliveryProtocol", protocols, ARRAY_LEN(protocols), 0),
     };

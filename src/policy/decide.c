@@ -8,10 +8,12 @@
 #include "policy/decide.h"
 
 #include "policy/domain.h"
+#include "policy/secure.h"
 
 /* One question for rights, and what it learns on the way. */
 struct asking {
     const struct policy *p;
+    const struct receive_connector *c; /* NULL for a send connector */
     struct policy_list acl;
     const struct token *t;
     const struct conditions *when;
@@ -29,6 +31,7 @@ static struct asking begin(enum question q, const struct policy *p, const struct
                            const struct token *t, const struct conditions *when)
 {
     return (struct asking){.p = p,
+                           .c = c,
                            .acl = c->acl,
                            .t = t,
                            .when = when,
@@ -209,14 +212,19 @@ static enum verdict ask_owner(struct span address, struct owned_addresses owned,
 }
 
 /*
- * The sender rule: the right for the kind of domain that the sender is in, or else an authenticated user's own
- * address. So taking Accept-Authoritative-Domain-Sender away stops only our own domains from being used by others.
+ * The sender rule: a domain for which the client's certificate speaks; else the right for the kind of domain that
+ * the sender is in, or an authenticated user's own address. So taking Accept-Authoritative-Domain-Sender away stops
+ * only our own domains from being used by others.
  */
 static enum verdict ask_sender(struct asking *q, struct span address, struct owned_addresses owned)
 {
     q->open = false;
     if (address.len == 0) {
         add_step(&q->d, STEP_NULL_SENDER);
+        return VERDICT_ALLOW;
+    }
+    if (policy_secure_sender(q->p, q->c, q->t, policy_address_domain(address)) == SECURE_PROVEN) {
+        add_step(&q->d, STEP_SECURE_PROVEN);
         return VERDICT_ALLOW;
     }
     const struct accepted_domain *domain = policy_find_domain(q->p, policy_address_domain(address));
@@ -241,6 +249,10 @@ struct decision decide_mail(const struct policy *p, const struct receive_connect
                             const struct conditions *when, struct span address, struct owned_addresses owned)
 {
     struct asking q = begin(QUESTION_MAIL, p, c, t, when);
+    if (policy_secure_sender(p, c, t, policy_address_domain(address)) == SECURE_MISSING) {
+        add_step(&q.d, STEP_SECURE_MISSING);
+        return finish(&q, VERDICT_DENY, 550, "5.7.1", policy_secure_text(t->peer));
+    }
     q.sender = &address;
     q.lenient = UNMET_RECIPIENT_OPEN;
     if (!ask_right(&q, RIGHT_SUBMIT))

@@ -48,6 +48,8 @@ enum step_kind {
     STEP_OWNER_UNKNOWN,   /* the directory cannot say now; defers */
     STEP_ACCEPTED_DOMAIN, /* the recipient is in the accepted `domain`; allows */
     STEP_NOT_ACCEPTED,    /* it is in none: relaying */
+    STEP_SECURE_PROVEN,   /* mail of the sender's domain must come by mutual TLS, and does; allows the sender */
+    STEP_SECURE_MISSING,  /* ... and does not; denies, before anything else is asked */
     STEP_RIGHT_ALLOWED,   /* `right` is granted by `entry` */
     STEP_RIGHT_DENIED,    /* ... denied by `entry` */
     STEP_RIGHT_MISSING,   /* ... mentioned for nobody in the token */

@@ -57,7 +57,7 @@ static enum verdict replay_owner(struct replay *r)
 static enum verdict replay_sender(struct replay *r)
 {
     enum step_kind kind = next(r);
-    if (kind == STEP_NULL_SENDER)
+    if (kind == STEP_NULL_SENDER || kind == STEP_SECURE_PROVEN)
         return VERDICT_ALLOW;
     r->bad = r->bad || (kind != STEP_SENDER_LOCAL && kind != STEP_SENDER_FOREIGN);
     bool granted = replay_right(r, kind == STEP_SENDER_LOCAL ? RIGHT_ACCEPT_AUTHORITATIVE_DOMAIN_SENDER
@@ -74,7 +74,8 @@ static enum right coming_right(const struct replay *r)
 static bool sender_is_coming(const struct replay *r)
 {
     enum step_kind kind = r->at < r->d->step_count ? r->d->steps[r->at].kind : STEP_RIGHT_MISSING;
-    return kind == STEP_NULL_SENDER || kind == STEP_SENDER_LOCAL || kind == STEP_SENDER_FOREIGN;
+    return kind == STEP_NULL_SENDER || kind == STEP_SECURE_PROVEN || kind == STEP_SENDER_LOCAL ||
+           kind == STEP_SENDER_FOREIGN;
 }
 
 /* RCPT: what MAIL left open stands in front. */
@@ -97,11 +98,22 @@ static enum verdict replay_rcpt(struct replay *r)
     return replay_right(r, RIGHT_ACCEPT_ANY_RECIPIENT) ? VERDICT_ALLOW : VERDICT_DENY;
 }
 
+/* Mail of a domain in the secure list is refused before anything else is asked. */
+static enum verdict replay_mail(struct replay *r)
+{
+    enum step_kind first = r->d->step_count ? r->d->steps[0].kind : STEP_RIGHT_MISSING;
+    if (first == STEP_SECURE_MISSING) {
+        r->at++;
+        return VERDICT_DENY;
+    }
+    return replay_right(r, RIGHT_SUBMIT) ? replay_sender(r) : VERDICT_DENY;
+}
+
 static enum verdict replay_question(struct replay *r)
 {
     switch (r->d->question) {
     case QUESTION_AUTH: return replay_right(r, RIGHT_SUBMIT) ? VERDICT_ALLOW : VERDICT_DENY;
-    case QUESTION_MAIL: return replay_right(r, RIGHT_SUBMIT) ? replay_sender(r) : VERDICT_DENY;
+    case QUESTION_MAIL: return replay_mail(r);
     case QUESTION_HEADER_SENDER: return replay_sender(r);
     case QUESTION_RIGHT: return replay_right(r, r->d->right) ? VERDICT_ALLOW : VERDICT_DENY;
     case QUESTION_RCPT: return replay_rcpt(r);
@@ -180,6 +192,13 @@ void decision_step_print(struct buf *out, const struct policy *p, const struct d
     case STEP_ACCEPTED_DOMAIN: print_domain(out, p, "the recipient is in the accepted domain", s->domain); break;
     case STEP_NOT_ACCEPTED:
         buf_add(out, SPAN("the recipient is in no accepted domain: this would be relaying\n"));
+        break;
+    case STEP_SECURE_PROVEN:
+        buf_add(out, SPAN("the sender's domain is in the secure list, and the client's certificate names it\n"));
+        break;
+    case STEP_SECURE_MISSING:
+        buf_add(out,
+                SPAN("the sender's domain is in TLSReceiveDomainSecureList, and mutual TLS did not prove it\n"));
         break;
     case STEP_RIGHT_ALLOWED:
     case STEP_RIGHT_DENIED:

@@ -80,7 +80,7 @@ struct receive_connector {
     uint32_t connection_timeout_ms, inactivity_timeout_ms, tarpit_ms, auth_tarpit_ms;
     uint32_t tls_minimum; /* 0 to 3: TLS 1.0 to 1.3 */
     uint32_t rate_source; /* enum rate_source */
-    uint32_t reserved;    /* 0 */
+    uint32_t tls_profile; /* 0: Intermediate, 1: Modern, 2: Legacy */
 };
 
 /* A pattern of addresses, compiled. Within a list they are in the order of address_pattern_compare, none twice. */
@@ -171,6 +171,10 @@ struct send_connector {
 
 struct transport_settings {
     struct policy_text host, postmaster, mailbox_host; /* mailbox_host: LMTP endpoint, or empty */
+    struct policy_list secure_domains; /* of struct policy_text: whose mail must come by mutual TLS; read with
+                                          policy_hosts, as the next two */
+    struct policy_list hub_servers,
+        edge_servers; /* of struct policy_text: pinned SHA-256 fingerprints, lower-case */
     uint64_t max_receive_size, max_send_size;
     uint32_t edge; /* 0 or 1 */
     uint32_t lmtp; /* 0: Maildir, 1: LMTP */

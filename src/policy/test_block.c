@@ -90,7 +90,7 @@ static void spoil(struct test_policy *t, int what)
     case 48: c->proxies.count++; break;
     case 49: c->proxies.first = UINT32_MAX; break;
     case 50: c->rate_source = RATE_SOURCES; break;
-    case 51: c->reserved = 1; break;
+    case 51: c->tls_profile = 3; break;
     case 52: e->require_tls = 2; break;
     case 53: e->rate = 0; break;
     case 54: e[1].deny = 1, e[1].rate = 3; break;
@@ -105,11 +105,14 @@ static void spoil(struct test_policy *t, int what)
     case 63: patterns[1] = patterns[0]; break;
     case 64: sends->expires_ms = 1; break;
     case 65: sends->senders.count = 1; break;
+    case 66: o->secure_domains.count++; break;
+    case 67: o->hub_servers.first++; break;
+    case 68: o->edge_servers.count = UINT32_MAX; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 66 };
+enum { SPOILT = 69 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

@@ -45,13 +45,34 @@ static void add_policy(struct test_policy *t)
              "AcceptedDomain: Name=sub|DomainName=*.example.com|DomainType=Authoritative\n"
              "AcceptedDomain: Name=deep|DomainName=*.lab.example.com|DomainType=InternalRelay\n"
              "AcceptedDomain: Name=shared|DomainName=shared.example.net|DomainType=InternalRelay\n"
-             "AcceptedDomain: Name=customer|DomainName=customer.test|DomainType=ExternalRelay");
+             "AcceptedDomain: Name=customer|DomainName=customer.test|DomainType=ExternalRelay\n"
+             "ReceiveConnector: Guid=mutual|Name=mutual|Bindings=[0.0.0.0:99]|RemoteIPRanges=[0.0.0.0/0]|"
+             "AuthMechanism=[Tls]|DomainSecureEnabled=$true\n"
+             "TransportConfig: TLSReceiveDomainSecureList=[Secure.test,other.test]");
+    test_add_group(t, "mutual", GROUP_PARTNERS);
+    test_add_group(t, "mutual", GROUP_ANONYMOUS_USERS);
+    test_add_group(t, "mutual", GROUP_EXCHANGE_SERVERS);
     test_open(t);
 }
 
-enum who { NOBODY, ALICE, BOB, CAROL, PARTNER, HUB, LEGACY, SECURED, WHO_COUNT };
+enum who {
+    NOBODY,
+    ALICE,
+    BOB,
+    CAROL,
+    PARTNER,
+    HUB,
+    LEGACY,
+    SECURED,
+    ENCRYPTED, /* TLS without a certificate */
+    DOUBTFUL,  /* with one that is not valid */
+    PROVEN,    /* with a valid one for secure.test */
+    WHO_COUNT
+};
 
 static const struct span team[] = {SPAN_INIT("other"), SPAN_INIT("TEAM")};
+
+static const struct span proven[] = {SPAN_INIT("secure.test")};
 
 static struct token token_of(enum who w)
 {
@@ -63,6 +84,12 @@ static struct token token_of(enum who w)
         [HUB] = {.servers = PRINCIPAL_BIT(PRINCIPAL_HUB_SERVERS)},
         [LEGACY] = {.servers = PRINCIPAL_BIT(PRINCIPAL_LEGACY_INTEROP)},
         [SECURED] = {.external_authoritative = true},
+        [ENCRYPTED] = {.peer = PEER_NO_CERTIFICATE},
+        [DOUBTFUL] = {.peer = PEER_NOT_TRUSTED},
+        [PROVEN] = {.peer = PEER_TRUSTED,
+                    .servers = PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS),
+                    .partners = proven,
+                    .partner_count = 1},
     };
     return token_build(&facts[w]);
 }
@@ -76,6 +103,7 @@ static const struct owned_addresses alices = {.addresses = own, .count = 2, .sen
 #define NO_SUBMIT   "550 5.7.1 Client does not have permissions to submit to this server"
 #define NOT_AS      "550 5.7.1 Client does not have permissions to send as this sender"
 #define ANON_NOT_AS "550 5.7.1 Anonymous client does not have permissions to send as this sender"
+#define MUTUAL      "550 5.7.1 Mail from this domain must come by mutual TLS, and "
 #define LATER       "451 4.3.0 Permissions of this sender cannot be checked now, try again later"
 
 static const struct {
@@ -145,6 +173,23 @@ static const struct {
     {"one user to the world", "personal", ALICE, QUESTION_RCPT, "bob@far.test", 0, NULL, 0},
     {"... whose group is denied it", "personal", CAROL, QUESTION_RCPT, "bob@far.test", 0, UNRELAYED, 0},
     {"a partner to the world", "partner", PARTNER, QUESTION_RCPT, "bob@far.test", 0, UNRELAYED, 0},
+    /* domain security */
+    {"a listed domain in the clear", "mutual", NOBODY, QUESTION_MAIL, "x@SECURE.test", 0,
+     MUTUAL "TLS was not started", 0},
+    {"... without a certificate", "mutual", ENCRYPTED, QUESTION_MAIL, "x@secure.test", 0,
+     MUTUAL "no client certificate was presented", 0},
+    {"... with a bad one", "mutual", DOUBTFUL, QUESTION_MAIL, "x@secure.test", 0,
+     MUTUAL "the client certificate is not valid here", 0},
+    {"... with another's", "mutual", PROVEN, QUESTION_MAIL, "x@other.test", 0,
+     MUTUAL "the client certificate does not name it", 0},
+    {"... with its own", "mutual", PROVEN, QUESTION_MAIL, "x@secure.TEST", 0, NULL, 0},
+    {"... in the header", "mutual", PROVEN, QUESTION_HEADER_SENDER, "x@secure.test", 0, NULL, 0},
+    {"... as somebody else", "mutual", PROVEN, QUESTION_MAIL, "x@far.test", 0, NOT_AS, 0},
+    {"... by way of a server of ours", "mutual", HUB, QUESTION_MAIL, "x@secure.test", 0, NULL, 0},
+    {"... where it is not asked for", "internet", NOBODY, QUESTION_MAIL, "x@secure.test", 0, NULL, 0},
+    {"a domain below a listed one", "mutual", NOBODY, QUESTION_MAIL, "x@a.secure.test", 0, NULL, 0},
+    {"a domain that is not listed", "mutual", NOBODY, QUESTION_MAIL, "x@far.test", 0, NULL, 0},
+    {"the null sender", "mutual", ENCRYPTED, QUESTION_MAIL, "", 0, NULL, 0},
     /* single rights: no reply */
     {"routing headers of anonymous", "internet", NOBODY, QUESTION_RIGHT, "", RIGHT_ACCEPT_HEADERS_ROUTING, NULL, 0},
     {"organization headers of anonymous", "internet", NOBODY, QUESTION_RIGHT, "", RIGHT_ACCEPT_HEADERS_ORGANIZATION,

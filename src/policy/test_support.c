@@ -27,7 +27,7 @@ const char test_everything[] =
     "OrarEnabled=$true|BareLinefeedRejectionEnabled=$false|ConnectionTimeout=#90000|ConnectionInactivityTimeout=#"
     "9000|"
     "TarpitInterval=#0|SizeEnabled=EnabledWithoutValue|PipeliningEnabled=$false|RequireTLS=$true|ImplicitTls=$true|"
-    "ProtocolLoggingLevel=Verbose|TlsMinimumVersion=Tls13|ProxyProtocol=[V1,v2]|"
+    "ProtocolLoggingLevel=Verbose|TlsMinimumVersion=Tls13|TlsCipherProfile=Modern|ProxyProtocol=[V1,v2]|"
     "ProxyProtocolSources=[10.0.0.5,10.1.0.0/16]\n"
     "ReceiveConnector: Guid=r2|Name=plain|Banner=$null\n"
     "ADPermission: Connector=R1|User=s-1-5-7|ExtendedRight=MS-exch-smtp-submit|Origin=AnonymousUsers\n"
@@ -44,7 +44,9 @@ const char test_everything[] =
     "AcceptedDomain: Name=below|DomainName=*.example.com\n"
     "TransportServer: Name=mail.example.com|Role=Edge|QueueGlitchRetryCount=#0|MessageExpirationTimeout=#5000|"
     "MailboxDeliveryProtocol=Lmtp|MailboxDeliveryHost=127.0.0.1:24\n"
-    "TransportConfig: ExternalPostmasterAddress=pm@example.com|MaxReceiveSize=#77|MaxRecipientEnvelopeLimit=#66";
+    "TransportConfig: ExternalPostmasterAddress=pm@example.com|MaxReceiveSize=#77|MaxRecipientEnvelopeLimit=#66|"
+    "TLSReceiveDomainSecureList=[partner.test,other.test]|HubTransportServerCertificates=[" TEST_PIN_HUB "]|"
+    "EdgeTransportServerCertificates=[" TEST_PIN_EDGE "]";
 
 void test_policy_init(struct test_policy *t)
 {

@@ -10,6 +10,9 @@
 
 enum { TEST_OBJECTS_MAX = 2048 };
 
+/* Fingerprints of servers. */
+#define TEST_PIN_HUB  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define TEST_PIN_EDGE "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
 #define TEST_PASSWORD "m4rk3r-S3cret"
 /* Objects of every class with nearly every property set. */
 extern const char test_everything[];

@@ -12,7 +12,10 @@ struct token token_build(const struct session_facts *facts)
 {
     ASSERT(!(facts->servers & ~SERVER_KINDS));
     unsigned proved = facts->servers | (facts->external_authoritative ? P(EXTERNALLY_SECURED) : 0);
-    struct token t = {.user = facts->user};
+    struct token t = {.user = facts->user,
+                      .peer = facts->peer,
+                      .partners = facts->partners,
+                      .partner_count = facts->partner_count};
     if (facts->user.len) {
         proved |= P(AUTHENTICATED_USERS);
         t.groups = facts->groups;
@@ -30,6 +33,14 @@ bool token_is_anonymous(const struct token *t)
 bool token_is_user(const struct token *t)
 {
     return t->user.len != 0;
+}
+
+bool token_is_partner(const struct token *t, struct span domain)
+{
+    for (size_t i = 0; i < t->partner_count; i++)
+        if (span_ieq(t->partners[i], domain))
+            return true;
+    return false;
 }
 
 bool token_has(const struct token *t, enum principal kind, struct span guid)

@@ -7,6 +7,14 @@
 
 #include "policy/principal.h"
 
+/* What TLS has proved of a client, for the domains whose mail must come by mutual TLS. */
+enum token_peer {
+    PEER_IN_CLEAR,       /* no TLS */
+    PEER_NO_CERTIFICATE, /* it presented none, or was not asked */
+    PEER_NOT_TRUSTED,    /* a certificate that is expired or of no trusted authority */
+    PEER_TRUSTED,        /* a valid one; for which domains it speaks is in `partners` */
+};
+
 /* What is known of a session (or, on the send side, of the server that we talk to). */
 struct session_facts {
     bool external_authoritative; /* the connector vouches for its clients */
@@ -15,6 +23,9 @@ struct session_facts {
     size_t group_count;
     unsigned
         servers; /* what a verified certificate or server logon proves: a set of PRINCIPAL_BIT of server kinds */
+    enum token_peer peer;
+    const struct span *partners; /* domains of the secure list that its certificate names */
+    size_t partner_count;
 };
 
 struct token {
@@ -22,6 +33,9 @@ struct token {
     struct span user;
     const struct span *groups;
     size_t group_count;
+    enum token_peer peer;
+    const struct span *partners;
+    size_t partner_count;
 };
 
 /*
@@ -32,5 +46,7 @@ struct token {
 struct token token_build(const struct session_facts *facts);
 bool token_is_anonymous(const struct token *t);
 bool token_is_user(const struct token *t);
+/* Whether its certificate names this domain of the secure list. */
+bool token_is_partner(const struct token *t, struct span domain);
 /* Whether an entry for this principal applies. guid counts for users and groups, without regard to case. */
 bool token_has(const struct token *t, enum principal kind, struct span guid);

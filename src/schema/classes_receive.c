@@ -14,6 +14,7 @@ const char *const schema_words_logging[] = {"None", "Verbose", NULL};
 static const char *const size_words[] = {"Enabled", "Disabled", "EnabledWithoutValue", NULL};
 static const char *const tls_words[] = {"Tls10", "Tls11", "Tls12", "Tls13", NULL};
 static const char *const proxy_words[] = {"None", "V1", "V2", NULL};
+static const char *const profile_words[] = {"Modern", "Intermediate", "Legacy", NULL};
 static const char *const source_words[] = {"None", "IPAddress", "User", "All", NULL};
 
 static const struct schema_property properties[] = {
@@ -103,17 +104,22 @@ static const struct schema_property properties[] = {
         "Whether EHLO lists XLONGADDR: addresses of up to 1860 characters and lines of up to 8000. False: 571."),
     SCHEMA_SWITCH("RequireTLS", SINCE_2007, "False", "No mail without TLS; needs Tls in AuthMechanism."),
     SCHEMA_SWITCH("RequireEHLODomain", SINCE_2007, "False", "EHLO and HELO must give a name."),
-    {"DomainSecureEnabled", SCHEMA_BOOL, SCHEMA_INERT, .initial = "False",
-     .help = "Mutual TLS with the domains of TransportConfig TLSReceiveDomainSecureList; needs Tls."},
+    {"DomainSecureEnabled", SCHEMA_BOOL, 0, .initial = "False",
+     .help = "Asks for client certificates. Who proves to be of a domain in TransportConfig "
+             "TLSReceiveDomainSecureList is one of the Partner Servers; other mail from such a domain is refused. "
+             "Needs Tls."},
     {"EnableAuthGSSAPI", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2007_SP1, .initial = "False",
      .help = "Whether Integrated lists GSSAPI beside NTLM."},
     {"SuppressXAnonymousTls", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2010, .initial = "False",
-     .help = "Does not offer X-ANONYMOUSTLS; needs UseDowngradedExchangeServerAuth of the transport server."},
+     .help =
+         "X-ANONYMOUSTLS is history and never offered, whatever it says: servers prove themselves by STARTTLS with "
+         "certificates that TransportConfig pins (HubTransportServerCertificates). Needs "
+         "UseDowngradedExchangeServerAuth of the transport server."},
     SCHEMA_SWITCH("ImplicitTls", SINCE_OURS, "False",
                   "TLS from the first byte (RFC 8314), as on port 465; needs Tls in AuthMechanism."),
     {"TlsMinimumVersion", SCHEMA_ENUM, 0, SINCE_OURS, .initial = "Tls12", .words = tls_words,
      .help = "The oldest TLS version that is spoken. Tls10 and Tls11 are for old devices on a connector of their "
-             "own."},
+             "own, and need TlsCipherProfile Legacy."},
     {"ProxyProtocol", SCHEMA_FLAGS, 0, SINCE_OURS, .initial = "None", .words = proxy_words,
      .help =
          "The versions of the PROXY protocol in which the load balancers of ProxyProtocolSources say for whom they "
@@ -123,6 +129,12 @@ static const struct schema_property properties[] = {
      .help =
          "The load balancers that are believed, and must send a header. From any other address a header ends the "
          "connection. None may be wider than 10.0.0.0/8 or fc00::/7."},
+    {"TlsCipherProfile", SCHEMA_ENUM, 0, SINCE_OURS, .initial = "Intermediate", .words = profile_words,
+     .help =
+         "Ciphers below TLS 1.3. Modern: forward secrecy and AEAD. Intermediate: also CBC, for older Windows "
+         "servers. Legacy: also RSA key exchange and SHA-1, for devices of long ago; no other connector is "
+         "weakened "
+         "by it. A device that knows RSA only needs an RSA certificate (New-ExchangeCertificate -Algorithm RSA)."},
     {"TlsCertificate", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_COMPUTED, SINCE_OURS,
      .help = "The certificate that it presents, or why it has none and so does not offer TLS."},
     SCHEMA_TAIL,

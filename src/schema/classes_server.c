@@ -77,12 +77,23 @@ static const struct schema_property transport_config[] = {
      .help = "The sender of reports, and who reads mail to postmaster where no recipient has that address. $null: "
              "reports "
              "come from postmaster at the default accepted domain, whose mail nobody reads."},
-    {"TLSReceiveDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST | SCHEMA_INERT, .max = 255,
-     .help = "The domains whose mail must arrive by mutual TLS, on connectors with DomainSecureEnabled."},
+    {"TLSReceiveDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST, .max = 255,
+     .help =
+         "The domains whose mail must arrive by mutual TLS, on connectors with DomainSecureEnabled: with a client "
+         "certificate that is valid by certs/trusted/*.pem (without any such file: by the system's authorities) "
+         "and "
+         "names the domain or a host in it. There, other mail from them is refused."},
     SCHEMA_SPAN("AdminAuditLogAgeLimit", SINCE_2010, "90.00:00:00", NULL, 0, 3650 * SCHEMA_DAY,
                 "How long Get-AdminAuditLog remembers a change; of each kind at most 100,000 are kept."),
     {"TLSSendDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST | SCHEMA_INERT, .max = 255,
      .help = "The domains to which mail must leave by mutual TLS."},
+    {"HubTransportServerCertificates", SCHEMA_STRING, SCHEMA_LIST, SINCE_OURS, .min = 64, .max = 64,
+     .help =
+         "SHA-256 thumbprints of the certificates of this organisation's Hub servers (Sha256Thumbprint of their "
+         "Get-ExchangeCertificate). Who presents one to a connector with ExchangeServer is a Hub Transport Server, "
+         "and a send connector with SmartHostAuthMechanism ExchangeServer knows it by that."},
+    {"EdgeTransportServerCertificates", SCHEMA_STRING, SCHEMA_LIST, SINCE_OURS, .min = 64, .max = 64,
+     .help = "The same for its Edge servers."},
     SCHEMA_TAIL,
 };
 
@@ -97,4 +108,6 @@ const struct schema_class schema_transport_server = {
 const struct schema_class schema_transport_config = {.name = "TransportConfig",
                                                      .label = "transport configuration",
                                                      .properties = transport_config,
-                                                     .count = ARRAY_LEN(transport_config)};
+                                                     .count = ARRAY_LEN(transport_config),
+                                                     .rules = schema_config_rules,
+                                                     .rule_count = SCHEMA_CONFIG_RULES};

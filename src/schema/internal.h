@@ -4,13 +4,15 @@
 #include "schema/schema.h"
 
 enum {
-    SCHEMA_RECEIVE_RULES = 17,
+    SCHEMA_RECEIVE_RULES = 18,
     SCHEMA_SEND_RULES = 5,
     SCHEMA_DOMAIN_RULES = 1,
     SCHEMA_SERVER_RULES = 1,
+    SCHEMA_CONFIG_RULES = 1,
 };
 extern const struct schema_rule schema_receive_rules[SCHEMA_RECEIVE_RULES], schema_send_rules[SCHEMA_SEND_RULES],
-    schema_domain_rules[SCHEMA_DOMAIN_RULES], schema_server_rules[SCHEMA_SERVER_RULES];
+    schema_domain_rules[SCHEMA_DOMAIN_RULES], schema_server_rules[SCHEMA_SERVER_RULES],
+    schema_config_rules[SCHEMA_CONFIG_RULES];
 
 /* The properties that every class begins with, and those that it ends with. */
 #define SCHEMA_NAME(flags_, help_)                                                                                 \

@@ -108,6 +108,18 @@ RULE(domain_secure)
     return ERR_NONE;
 }
 
+RULE(tls_legacy)
+{
+    struct span minimum = record_string(r, SPAN("TlsMinimumVersion"));
+    bool old = span_ieq(minimum, SPAN("Tls10")) || span_ieq(minimum, SPAN("Tls11"));
+    if (old && !span_ieq(record_string(r, SPAN("TlsCipherProfile")), SPAN("Legacy")))
+        REFUSE(
+            "TlsMinimumVersion %.*s needs TlsCipherProfile Legacy, since that version knows no other ciphers; add "
+            "-TlsCipherProfile Legacy, on a connector for those devices alone",
+            SPAN_ARG(minimum));
+    return ERR_NONE;
+}
+
 RULE(binary_mime)
 {
     if (on(r, "BinaryMimeEnabled") && !on(r, "ChunkingEnabled"))
@@ -233,6 +245,7 @@ const struct schema_rule schema_receive_rules[SCHEMA_RECEIVE_RULES] = {
     {"require-tls", require_tls},
     {"implicit-tls", implicit_tls},
     {"domain-secure", domain_secure},
+    {"tls-legacy", tls_legacy},
     {"binary-mime", binary_mime},
     {"timeouts", timeouts},
     {"suppress-anonymous-tls", suppress_anonymous_tls},
@@ -342,3 +355,34 @@ RULE(lmtp_host)
 
 const struct schema_rule schema_domain_rules[SCHEMA_DOMAIN_RULES] = {{"lone-wildcard", lone_wildcard}};
 const struct schema_rule schema_server_rules[SCHEMA_SERVER_RULES] = {{"lmtp-host", lmtp_host}};
+
+/* ---- TransportConfig ---- */
+
+enum { FINGERPRINT_LEN = 64 };
+
+static bool is_fingerprint(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!((s.ptr[i] >= '0' && s.ptr[i] <= '9') ||
+              (ascii_lower(s.ptr[i]) >= 'a' && ascii_lower(s.ptr[i]) <= 'f')))
+            return false;
+    return s.len == FINGERPRINT_LEN;
+}
+
+RULE(server_certificates)
+{
+    static const char *const lists[] = {"HubTransportServerCertificates", "EdgeTransportServerCertificates"};
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+        const struct value *v = record_get(r, span_of(lists[k]));
+        if (count(r, lists[k]) > SCHEMA_SERVER_CERTIFICATES_MAX)
+            REFUSE("%s: more than %d servers", lists[k], SCHEMA_SERVER_CERTIFICATES_MAX);
+        for (size_t i = 0; i < count(r, lists[k]); i++)
+            if (!is_fingerprint(v->list.items[i].s))
+                REFUSE("%s: \"%.*s\" is no SHA-256 thumbprint; give the 64 hex digits that the server's "
+                       "Get-ExchangeCertificate shows as Sha256Thumbprint",
+                       lists[k], SPAN_ARG(span_head(v->list.items[i].s, 80)));
+    }
+    return ERR_NONE;
+}
+
+const struct schema_rule schema_config_rules[SCHEMA_CONFIG_RULES] = {{"server-certificates", server_certificates}};

@@ -101,7 +101,8 @@ extern const struct schema_class schema_receive_connector, schema_send_connector
 enum { SCHEMA_CLASSES = 9 };
 extern const struct schema_class *const schema_classes[SCHEMA_CLASSES];
 
-enum { SCHEMA_LIST_MAX = 5000 }; /* items that a list may be given */
+enum { SCHEMA_SERVER_CERTIFICATES_MAX = 64 }; /* pinned servers of one kind */
+enum { SCHEMA_LIST_MAX = 5000 };              /* items that a list may be given */
 
 /* Both case-insensitive; NULL: there is none. */
 const struct schema_class *schema_class(struct span name);

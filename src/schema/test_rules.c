@@ -8,6 +8,9 @@ struct change {
     const char *property, *value;
 };
 
+#define PIN_REST "112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+#define PIN      "00" PIN_REST
+
 static const struct {
     const char *name;
     const struct schema_class *class;
@@ -57,6 +60,19 @@ static const struct {
      {{"AuthMechanism", "ExternalAuthoritative"}, {"PermissionGroups", "AnonymousUsers"}},
      .code = ERR_CONFLICT,
      .says = {"ExchangeServers", "-PermissionGroups"}},
+    {"old TLS with old ciphers", RC, {{"TlsMinimumVersion", "Tls10"}, {"TlsCipherProfile", "Legacy"}}},
+    {"old ciphers alone", RC, {{"TlsCipherProfile", "Legacy"}}},
+    {"old TLS alone",
+     RC,
+     {{"TlsMinimumVersion", "Tls11"}},
+     .code = ERR_CONFLICT,
+     .says = {"TlsMinimumVersion Tls11", "-TlsCipherProfile Legacy"}},
+    {"a pin", &schema_transport_config, {{"HubTransportServerCertificates", PIN}}},
+    {"a SHA-1 thumbprint",
+     &schema_transport_config,
+     {{"EdgeTransportServerCertificates", "GG" PIN_REST}},
+     .code = ERR_CONFLICT,
+     .says = {"EdgeTransportServerCertificates", "Sha256Thumbprint"}},
     {"require TLS", RC, {{"RequireTLS", "true"}}},
     {"require TLS without Tls",
      RC,

@@ -105,8 +105,9 @@ def test_a_bad_file_changes_nothing(server, authority):
     wait_logged(server, "event=certificates-refused .*half")
     assert subject(server) == "mail.example.com"
     assert server.one("Get-ExchangeCertificate half")["Status"] == "Invalid"
+    before = server.log_text().count("event=certificates-replaced")
     os.unlink(path)
-    wait_logged(server, "event=certificates-replaced")
+    wait_for("the good set again", lambda: server.log_text().count("event=certificates-replaced") > before)
 
 
 def test_request_and_answer(server, authority, tmp_path):
@@ -147,3 +148,110 @@ def test_with_the_server_stopped(fresh_server, tmp_path):
     fresh_server.connector("app", APP)
     settle()
     assert subject(fresh_server, "stopped.example.com") == "stopped.example.com"
+
+
+# ---- partners with mutual TLS
+
+
+@pytest.fixture(scope="module")
+def partners(server, authority):
+    """Connector `partners` for 127.0.0.8: mutual TLS with partner.test, by the private authority."""
+    before = server.log_text().count("event=certificates-replaced")
+    trusted = os.path.join(server.state, "certs", "trusted")
+    os.makedirs(trusted, exist_ok=True)
+    with open(authority.crt, encoding="ascii") as f, open(trusted + "/test.pem", "w", encoding="ascii") as to:
+        to.write(f.read())
+    server.shell("Set-TransportConfig -TLSReceiveDomainSecureList partner.test,bank.test")
+    server.connector("partners", "127.0.0.8", groups="Partners,AnonymousUsers", extra="-DomainSecureEnabled $true")
+    wait_for("the authority to be believed", lambda: server.log_text().count("event=certificates-replaced") > before)
+    settle()
+    return server
+
+
+def mutual(server, cert=None, source="127.0.0.8"):
+    """A session under TLS, with a client certificate or without."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    if cert:
+        c.load_cert_chain(*cert)
+    s = SMTP(server.smtp, source=source, context=c)
+    s.ehlo()
+    s.starttls()
+    return s
+
+
+def test_a_partner_proves_itself(partners, authority, marker):
+    from support.util import fields, message
+    with mutual(partners, authority.issue("mx.partner.test")) as s:
+        assert s.mail("x@bank.test") == "550 5.7.1", "another listed domain, which the certificate does not name"
+        assert s.mail("x@far.test") == "550 5.7.1", "a partner may send as itself; nothing says it may send as anybody"
+        r = s.send_mail("x@partner.test", "alice@example.com",
+                        message(marker, "x@partner.test", "alice@example.com", headers=b"X-MS-Exchange-Organization-AuthAs: Internal\r\n"))
+        assert r == "250 2.6.0", r
+    raw = partners.wait_mail("alice@example.com", marker)[0]
+    assert fields(raw, "X-MS-Exchange-Organization-AuthAs") == ["Partner"], "ours, and not what the client claimed"
+    assert fields(raw, "X-MS-Exchange-Organization-AuthDomain") == ["partner.test"]
+    wait_logged(partners, r"event=client-certificate .*names=mx\.partner\.test .*problem=none proves=partner domain=partner\.test")
+
+
+@pytest.mark.parametrize("what,says,logged", [("none", "no client certificate was presented", "no certificate"),
+                                              ("expired", "is not valid here", "certificate has expired"),
+                                              ("self-signed", "is not valid here", "self-signed certificate"),
+                                              ("another", "does not name it", "none")])
+def test_a_listed_domain_without_proof(partners, authority, what, says, logged):
+    if what == "self-signed":
+        stem = authority.dir + "/self"
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", stem + ".key", "-out",
+             stem + ".crt", "-days", "30", "-subj", "/CN=mx.partner.test", "-addext", "subjectAltName=DNS:mx.partner.test"])
+    cert = {"none": lambda: None, "expired": lambda: authority.issue("mx.partner.test", days=-1), "self-signed": lambda: (stem + ".crt", stem + ".key"),
+            "another": lambda: authority.issue("mx.bank.test")}[what]()
+    with mutual(partners, cert) as s:
+        r = s.mail("x@partner.test")
+        assert r == "550 5.7.1" and "mutual TLS" in r.text and says in r.text, r
+        if what != "another":
+            assert s.mail("x@far.test") == 250, "the session goes on as anonymous"
+    wait_logged(partners, 'event=client-certificate .*problem="?%s' % logged)
+
+
+def test_a_listed_domain_in_the_clear(partners):
+    with partners.session(source="127.0.0.8") as s:
+        r = s.mail("x@partner.test")
+        assert r == "550 5.7.1" and "TLS was not started" in r.text
+    with partners.session(source=APP) as s:
+        assert s.mail("x@partner.test") == 250, "connectors without DomainSecureEnabled do not ask"
+
+
+# ---- versions and ciphers
+
+
+def s_client(server, source, *options):
+    """True when openssl's handshake comes about."""
+    p = run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % server.smtp, "-bind", source + ":0", "-starttls", "smtp", *options], input=b"QUIT\n",
+            check=False, timeout=20)
+    return b"Cipher is (NONE)" not in p.stdout and b"Cipher is " in p.stdout
+
+
+OLD = ["-cipher", "ALL:@SECLEVEL=0"]
+
+
+def test_an_old_scanner_on_one_connector(server):
+    assert "-TlsCipherProfile Legacy" in server.shell_error("Set-ReceiveConnector app -TlsMinimumVersion Tls10")
+    server.connector("scanner", "127.0.0.9", extra="-TlsMinimumVersion Tls10 -TlsCipherProfile Legacy")
+    server.shell("New-ExchangeCertificate -Algorithm RSA -DomainName mail.example.com")
+    settle()
+    wait_for("the RSA certificate", lambda: s_client(server, "127.0.0.9", "-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0"))
+    for version in ("-tls1", "-tls1_1", "-tls1_2"):
+        assert s_client(server, "127.0.0.9", version, *OLD), version
+    assert s_client(server, "127.0.0.9", "-tls1_3")
+    for version, works in (("-tls1", False), ("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)):
+        options = OLD if version != "-tls1_3" else []
+        assert s_client(server, APP, version, *options) == works, "the others stay as they are: " + version
+    assert not s_client(server, APP, "-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"), "nor do they take its ciphers"
+
+
+def test_modern(server):
+    server.connector("modern", "127.0.0.10", extra="-TlsCipherProfile Modern -TlsMinimumVersion Tls12")
+    settle()
+    assert s_client(server, "127.0.0.10", "-tls1_2", "-cipher", "ECDHE+AESGCM")
+    assert not s_client(server, "127.0.0.10", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA")
+    assert s_client(server, APP, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA")

@@ -331,6 +331,11 @@ struct tls_info connection_tls(const struct connection *c)
     return tls_info(c->tls);
 }
 
+const struct tls_conn *connection_peer(const struct connection *c)
+{
+    return c->tls;
+}
+
 bool connection_fingerprint(const struct connection *c, struct buf *out)
 {
     return tls_peer_fingerprint(c->tls, out);

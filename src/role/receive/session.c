@@ -272,11 +272,13 @@ static void on_secured(void *context)
     log_str(&l, "resumed", info.resumed ? "yes" : "no");
     log_end(&l);
     session_protocol_secured(s);
+    if (!s->profile.tls_active)
+        forget_user(s);
+    session_peer_secured(s);
     session_facts_secured(s);
     if (s->profile.tls_active) {
         smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());
     } else {
-        forget_user(s);
         session_protocol_permissions(s);
         smtp_server_tls_started(s->smtp, clock_mono_ms());
     }

@@ -115,6 +115,9 @@ struct gate *session_gate(struct session *s);
 void session_ask_send_as(struct session *s, struct span address, void (*again)(struct session *s));
 /* Counts the message for each entry that limits them; false: one of them is exhausted. */
 bool session_rates_allow(struct session *s, struct smtp_answer *ret_refusal);
+/* ---- session_peer.c ---- */
+/* TLS has come about: what the client's certificate proves. */
+void session_peer_secured(struct session *s);
 /* ---- session_auth.c ---- */
 void session_auth_start(struct session *s, const struct smtp_ask *ask);
 void session_auth_step(struct session *s, struct span response);

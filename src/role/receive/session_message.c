@@ -109,7 +109,7 @@ static bool build_options(struct session *s, struct intake_options *ret)
     message_id_print(&id, span_make(random, sizeof random), s->profile.fqdn);
     date_print(&date, clock_wall_ms());
     s->auth_as = gate_auth_as(&s->gate, s->rights, &smtp_server_envelope(s->smtp)->mail);
-    gate_stamp(&stamp, s->auth_as, span_of(s->role->host));
+    gate_stamp(&stamp, s->auth_as, span_of(s->role->host), gate_partner(&s->gate));
     *ret = gate_intake_options(&s->gate, s->rights);
     ret->local_names[INTAKE_NAMES_MAX - 1] = s->profile.fqdn; /* as the trace has it */
     ret->trace = build_trace(s);

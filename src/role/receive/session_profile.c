@@ -8,7 +8,9 @@ void session_profile(struct session *s, int64_t wall_ms)
     struct gate_place place = {.host = span_of(s->role->host), .client_address = span_of(s->remote_text)};
     /* Shared, since STARTTLS may come long after the certificates were replaced. */
     struct certificates_use use = {.fqdn = gate_fqdn(s->policy, c, place.host),
-                                   .minimum = (enum tls_version)c->tls_minimum};
+                                   .minimum = (enum tls_version)c->tls_minimum,
+                                   .profile = (enum tls_profile)c->tls_profile,
+                                   .ask_client = gate_asks_certificate(s->policy, c)};
     s->tls = gate_uses_tls(c) ? tls_context_share(certificates_context(&use, wall_ms)) : NULL;
     place.certificate = s->tls;
     s->profile = gate_profile(s->policy, c, &place);

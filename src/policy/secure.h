@@ -1,0 +1,27 @@
+/*
+ * secure.h: domain security: whose mail must come by mutual TLS, and which servers are known by a pinned
+ * certificate.
+ */
+#pragma once
+
+#include "policy/policy.h"
+#include "policy/token.h"
+
+enum secure_outcome {
+    SECURE_NOT_LISTED, /* the rule does not apply: not this domain, not this connector, or a server of ours relays
+                        */
+    SECURE_PROVEN,     /* the client's certificate speaks for the domain */
+    SECURE_MISSING,    /* it must be refused */
+};
+
+/* Of a sender's domain on a connector with DomainSecureEnabled. Names are compared without regard to ASCII case. */
+enum secure_outcome policy_secure_sender(const struct policy *p, const struct receive_connector *c,
+                                         const struct token *t, struct span domain);
+/* What is missing, for a reply; static. */
+const char *policy_secure_text(enum token_peer peer);
+
+/* Whether the connector asks its clients for certificates: for domain security, or to know servers by their pins.
+ */
+bool policy_asks_certificate(const struct policy *p, const struct receive_connector *c);
+/* What a certificate with this SHA-256 fingerprint proves: a set of PRINCIPAL_BIT, empty for an unknown one. */
+unsigned policy_pinned_servers(const struct policy *p, struct span fingerprint);
