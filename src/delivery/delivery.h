@@ -53,6 +53,13 @@ struct delivery_destination {
         remove_headers; /* enum header_exit (mail/header_exit.h): what it may not have; for whoever fills `front` */
     int64_t inactivity_ms; /* how long the other side may be silent; 0: the engine's timeouts, by what is awaited */
     struct span log_name;  /* whose protocol log the sessions go to: a send connector; empty: to none */
+    /*
+     * SMTP: Exchange Server authentication: TLS with certificates on both sides, and no mail unless the next hop's
+     * is one of the pins (SHA-256 in hex). tls must be DELIVERY_TLS_REQUIRED or more.
+     */
+    bool exchange_server;
+    const struct span *pins;
+    size_t pin_count;
 };
 
 enum {
@@ -143,12 +150,16 @@ struct delivery_options {
     struct resolver
         *resolver; /* borrowed until closed() comes; NULL: address literals, "localhost" and unix sockets only */
     struct tls_context *tls; /* a client context, borrowed; NULL: as if nobody offered TLS */
-    struct span mail_root;   /* directory of the Maildirs; empty: none */
-    struct span hostname;    /* ours, part of Maildir file names, and the HELO name where a job has none */
-    size_t max_tasks;        /* at once; 0: 1000 */
-    size_t max_idle;         /* connections kept for the next message; 0: 100 */
-    int64_t idle_ms;         /* for how long; 0: 5 s; negative: none is kept */
-    unsigned max_messages;   /* over one connection; 0: 100 */
+    /* A client context with this server's certificate for a name (a reference for the caller), or NULL where there
+     * is none; NULL itself: there never is. For exchange_server. */
+    struct tls_context *(*identified)(void *context, struct span name);
+    void *identified_context;
+    struct span mail_root; /* directory of the Maildirs; empty: none */
+    struct span hostname;  /* ours, part of Maildir file names, and the HELO name where a job has none */
+    size_t max_tasks;      /* at once; 0: 1000 */
+    size_t max_idle;       /* connections kept for the next message; 0: 100 */
+    int64_t idle_ms;       /* for how long; 0: 5 s; negative: none is kept */
+    unsigned max_messages; /* over one connection; 0: 100 */
     struct delivery_timeouts timeouts;
     delivery_log_fn *log; /* gets the rows of jobs with log_name; NULL: nobody does */
     void *log_context;

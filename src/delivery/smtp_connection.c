@@ -296,6 +296,7 @@ static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
     c->local = t->local;
     c->endpoint = t->endpoint;
     c->verify = t->tls == DELIVERY_TLS_VERIFIED;
+    c->exchange_server = t->exchange_server;
     c->client_options = (struct smtp_client_options){
         .lmtp = t->lmtp,
         .force_helo = t->force_helo,

@@ -21,6 +21,7 @@ struct smtp_target {
     const struct secret *password;
     int64_t inactivity_ms; /* 0: the engine's timeouts */
     struct span log_name;  /* empty: not logged */
+    bool exchange_server;
 };
 
 /* What is sent: borrowed until done or failed, or smtp_connection_abandon. */
@@ -31,7 +32,9 @@ struct smtp_load {
     uint64_t body_from;
     struct span body; /* when body_fd is negative */
     int body_fd;
-    uint64_t size; /* of what the descriptor has */
+    uint64_t size;           /* of what the descriptor has */
+    const struct span *pins; /* as the destination has them */
+    size_t pin_count;
 };
 
 /* Calls to the owner. Of done and failed exactly one comes; then the connection is not its own. */

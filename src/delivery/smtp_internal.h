@@ -39,6 +39,7 @@ struct smtp_connection {
     struct smtp_client *client;
 
     struct tls_conn *tls;
+    bool exchange_server;
     bool tls_done, tls_verified;
     struct span tls_version, tls_cipher;
 
@@ -94,6 +95,12 @@ void smtp_log_secured(struct smtp_connection *c);
 /* Why the dialogue ends, where no line says so. */
 void smtp_log_trouble(struct smtp_connection *c, struct span text);
 void smtp_log_closed(struct smtp_connection *c);
+
+/* smtp_peer.c */
+/* A TLS session for a connection; with our certificate where the connection must prove itself. NULL: no memory. */
+struct tls_conn *smtp_peer_connect(struct smtp_connection *c, struct span name);
+/* Whether the server's certificate is one of the load's pins. */
+bool smtp_peer_is_pinned(const struct smtp_connection *c);
 
 /* smtp_pool.c: connections that rest, the oldest first */
 /* Adds one; gives the oldest when there are more than may rest now: the caller ends it. */

@@ -201,7 +201,7 @@ void smtp_stream_start_tls(struct smtp_connection *c)
 {
     char text[IP_TEXT_MAX];
     c->deadline = smtp_connection_now(c) + c->engine->options.timeouts.tls;
-    c->tls = tls_connect_new(c->engine->options.tls, tls_name(c, text));
+    c->tls = smtp_peer_connect(c, tls_name(c, text));
     if (!c->tls)
         lost(c, "there is no memory for TLS");
     else if (tls_input(c->tls, SPAN("")) == TLS_FAILED)
@@ -218,6 +218,9 @@ static void tls_up(struct smtp_connection *c)
     smtp_log_secured(c);
     if (c->verify && !info.verified)
         lost(c, "the server's certificate is not trusted for its name");
+    else if (c->exchange_server && !smtp_peer_is_pinned(c))
+        lost(c, "Cannot achieve Exchange Server authentication: the server's certificate is not among those of "
+                "HubTransportServerCertificates and EdgeTransportServerCertificates");
     else
         smtp_client_tls_started(c->client, smtp_connection_now(c));
 }

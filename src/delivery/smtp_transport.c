@@ -129,6 +129,7 @@ static bool try_address(struct smtp_task *s)
         .password = to->password,
         .inactivity_ms = to->inactivity_ms,
         .log_name = to->log_name,
+        .exchange_server = to->exchange_server,
     };
     s->connection = smtp_connection_open(e, &target, &s->load, &calls, s, &r);
     if (!s->connection)
@@ -180,7 +181,8 @@ static struct span make_key(struct smtp_task *s)
     const struct delivery_destination *to = &s->task.job.to;
     struct buf key;
     buf_init(&key, KEY_MAX);
-    buf_addf(&key, "%d,%d,%d,%d,%u,", to->kind, to->tls, to->force_helo, to->auth_without_tls, to->mx_port);
+    buf_addf(&key, "%d,%d,%d,%d,%d,%u,", to->kind, to->tls, to->force_helo, to->auth_without_tls,
+             to->exchange_server, to->mx_port);
     buf_addf(&key, "%lld,", (long long)to->inactivity_ms);
     add_key(&key, to->helo_name);
     add_key(&key, to->user);
@@ -189,6 +191,8 @@ static struct span make_key(struct smtp_task *s)
         add_key(&key, to->hosts[i].name);
         buf_addf(&key, "%u,", to->hosts[i].port);
     }
+    for (size_t i = 0; i < to->pin_count; i++) /* a connection is proved by those it was made with */
+        add_key(&key, to->pins[i]);
     if (to->host_count == 0)
         add_key(&key, to->mx_domain);
     struct span copy = key.failed ? SPAN("") : arena_dup(&s->task.arena, buf_span(&key));
@@ -223,6 +227,8 @@ static bool prepare(struct smtp_task *s)
         .body = job->body,
         .body_fd = job->body_fd,
         .size = job->size,
+        .pins = job->to.pins,
+        .pin_count = job->to.pin_count,
     };
     s->key = make_key(s);
     return true;

@@ -16,7 +16,12 @@ static const struct schema_property send_connector[] = {
     {"SmartHosts", SCHEMA_HOST, SCHEMA_LIST,
      .help = "The servers that it sends to, names or IP addresses, in order."},
     {"SmartHostAuthMechanism", SCHEMA_ENUM, .initial = "None", .words = smart_host_words,
-     .help = "How it logs on to the smart host. BasicAuthRequireTLS gives the password under TLS only."},
+     .help =
+         "How it logs on to the smart host. BasicAuthRequireTLS gives the password under TLS only. ExchangeServer "
+         "starts TLS, presents this server's certificate (for Fqdn, else for the server's name), and sends only to "
+         "a "
+         "server whose certificate TransportConfig has among its HubTransportServerCertificates or "
+         "EdgeTransportServerCertificates."},
     {"AuthenticationUserName", SCHEMA_STRING, SCHEMA_NULLABLE, .max = 320, .since = SINCE_OURS,
      .help = "The user name at the smart host (Exchange's AuthenticationCredential, in two properties)."},
     {"AuthenticationPassword", SCHEMA_SECRET, SCHEMA_NULLABLE | SCHEMA_HIDDEN, .max = 1024, .since = SINCE_OURS,

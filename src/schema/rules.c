@@ -301,15 +301,20 @@ RULE(smart_host_auth)
 
 RULE(smart_host_auth_tls)
 {
-    if (span_ieq(smart_host_mechanism(r), SPAN("BasicAuthRequireTLS")) && on(r, "IgnoreSTARTTLS"))
-        REFUSE("SmartHostAuthMechanism BasicAuthRequireTLS and IgnoreSTARTTLS $true exclude each other; set "
-               "IgnoreSTARTTLS $false");
+    struct span mechanism = smart_host_mechanism(r);
+    bool needs_tls =
+        span_ieq(mechanism, SPAN("BasicAuthRequireTLS")) || span_ieq(mechanism, SPAN("ExchangeServer"));
+    if (needs_tls && on(r, "IgnoreSTARTTLS"))
+        REFUSE("SmartHostAuthMechanism %.*s and IgnoreSTARTTLS $true exclude each other; set IgnoreSTARTTLS $false",
+               SPAN_ARG(mechanism));
     return ERR_NONE;
 }
 
 RULE(force_helo)
 {
-    if (on(r, "ForceHELO") && (on(r, "RequireTLS") || span_istarts(smart_host_mechanism(r), SPAN("BasicAuth"))))
+    bool auth = span_istarts(smart_host_mechanism(r), SPAN("BasicAuth")) ||
+                span_ieq(smart_host_mechanism(r), SPAN("ExchangeServer"));
+    if (on(r, "ForceHELO") && (on(r, "RequireTLS") || auth))
         REFUSE(
             "ForceHELO $true leaves neither TLS nor AUTH, which RequireTLS and SmartHostAuthMechanism ask for; set "
             "ForceHELO $false");

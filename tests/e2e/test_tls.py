@@ -255,3 +255,82 @@ def test_modern(server):
     assert s_client(server, "127.0.0.10", "-tls1_2", "-cipher", "ECDHE+AESGCM")
     assert not s_client(server, "127.0.0.10", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA")
     assert s_client(server, APP, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA")
+
+
+# ---- two servers of one organisation
+
+
+MARKS = b"X-MS-Exchange-Organization-SCL: 3\r\nX-MS-Exchange-Forest-RulesExecuted: here\r\n"
+
+
+def fingerprint(server):
+    return server.one("Get-ExchangeCertificate -DomainName %s" % server.host)["Sha256Thumbprint"]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """An Edge server and a Hub behind it; the Edge sends example.com to the Hub with ExchangeServer authentication."""
+    hub = Server(hostname="hub.example.com")
+    edge = Server(hostname="edge.example.com", role="edge", domain="example.com")
+    hub.relax()
+    edge.relax()
+    hub.mailbox("alice@example.com", "Pw-alice 7%x")
+    edge.shell("Set-AcceptedDomain example.com -DomainType InternalRelay")
+    edge.connector("trusted", APP, groups="AnonymousUsers")
+    # What a test brings in: a source that may bring organization headers.
+    edge.shell("Get-ReceiveConnector trusted | Add-ADPermission -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights "
+               "ms-Exch-Accept-Headers-Organization,ms-Exch-Accept-Headers-Forest")
+    edge.shell("Set-TransportServer -TransientFailureRetryInterval 00:00:01 -OutboundConnectionFailureRetryInterval 00:00:01 "
+               "-MessageRetryInterval 00:00:01 -QueueGlitchRetryInterval 00:00:01 -QueueGlitchRetryCount 0")
+    edge.smart_host(hub.smtp, spaces="example.com", name="hub", extra="-SmartHostAuthMechanism ExchangeServer")
+    settle()
+    yield hub, edge
+    edge.close()
+    hub.close()
+
+
+def carry(pair, marker):
+    from support.util import message
+    hub, edge = pair
+    with edge.session(source=APP) as s:
+        assert s.send_mail("x@far.test", "alice@example.com", message(marker, "x@far.test", "alice@example.com", headers=MARKS)) == "250 2.6.0"
+
+
+def test_servers_that_know_each_other(pair, marker):
+    from support.util import fields
+    hub, edge = pair
+    hub.shell("Set-TransportConfig -EdgeTransportServerCertificates %s" % fingerprint(edge))
+    edge.shell("Set-TransportConfig -HubTransportServerCertificates %s" % fingerprint(hub).upper())
+    settle()
+    carry(pair, marker)
+    raw = hub.wait_mail("alice@example.com", marker)[0]
+    assert fields(raw, "X-MS-Exchange-Organization-SCL") == ["3"]
+    assert fields(raw, "X-MS-Exchange-Organization-AuthSource") == ["edge.example.com"], "the Edge's stamp is kept"
+    wait_logged(hub, r"event=client-certificate .*names=edge\.example\.com .*proves=edge")
+
+
+def test_a_hub_that_does_not_know_the_edge(pair, marker):
+    """The Edge still knows the Hub and sends all; to the Hub it is nobody, who may bring no such fields."""
+    from support.util import fields
+    hub, edge = pair
+    hub.shell("Set-TransportConfig -EdgeTransportServerCertificates $null")
+    hub.shell("Set-ReceiveConnector 'Default hub' -PermissionGroups @{Add='AnonymousUsers'}")
+    settle()
+    edge.restart()  # a session keeps the policy that it began with
+    carry(pair, marker)
+    raw = hub.wait_mail("alice@example.com", marker)[0]
+    assert not fields(raw, "X-MS-Exchange-Organization-SCL")
+    assert fields(raw, "X-MS-Exchange-Organization-AuthSource") == ["hub.example.com"], "nor its stamp"
+
+
+def test_an_edge_that_does_not_know_the_hub(pair, marker):
+    """Nothing leaves for whoever answers at the address, until it proves to be the Hub."""
+    hub, edge = pair
+    edge.shell("Set-TransportConfig -HubTransportServerCertificates %s" % ("0" * 64))
+    settle()
+    carry(pair, marker)
+    wait_logged(edge, "Cannot achieve Exchange Server authentication")
+    wait_for("Last Error", lambda: any("Exchange Server authentication" in (q["LastError"] or "") for q in edge.json("Get-Queue")))
+    assert not hub.mail("alice@example.com", marker)
+    edge.shell("Set-TransportConfig -HubTransportServerCertificates %s" % fingerprint(hub))
+    hub.wait_mail("alice@example.com", marker)

@@ -4,7 +4,8 @@
  * job: u64 message id, u64 received, str sender, u32 count * (str address, str orcpt, u8 notify, u32 index), bool
  *   eight-bit, bool utf8, bool binary, str envid, u8 ret, u64 size, bool first attempt, u8 kind, str mailbox, u32
  *   count * (str host, u16 port), str mx domain, u16 mx port, u8 tls, bool force helo, bool auth without tls, u8
- *   remove headers, u32 inactivity, str log name, str helo name, str user, bool password follows, str password.
+ *   remove headers, u32 inactivity, str log name, str helo name, str user, bool exchange server, u32 count * str pin,
+ *   bool password follows, str password.
  * report: u32 count * (u8 outcome, u16 code, str enhanced, str text, str stage, bool connection fault), str host,
  * str ip, str tls version, str tls cipher, bool verified, bool dsn offered, bool reused.
  *
@@ -22,6 +23,8 @@ enum {
     PASSWORD_MAX = 4096,
     RECIPIENT_MIN = 4 + 4 + 1 + 4, /* octets on the wire */
     HOST_MIN = 4 + 2,
+    PIN_MIN = 4,
+    PIN_MAX = 64,
     NOTIFY_ALL = DELIVERY_NOTIFY_NEVER | DELIVERY_NOTIFY_SUCCESS | DELIVERY_NOTIFY_FAILURE | DELIVERY_NOTIFY_DELAY,
     ENHANCED_MAX = 16,
     STAGE_MAX = 32,
@@ -55,6 +58,10 @@ static void put_destination(struct buf *out, const struct delivery_destination *
     put_bytes(out, to->log_name);
     put_bytes(out, to->helo_name);
     put_bytes(out, to->user);
+    put_bool(out, to->exchange_server);
+    put_u32(out, (uint32_t)to->pin_count);
+    for (size_t i = 0; i < to->pin_count; i++)
+        put_bytes(out, to->pins[i]);
     put_bool(out, to->password != NULL);
     if (to->password)
         put_bytes(out, secret_reveal(to->password));
@@ -145,6 +152,20 @@ static const struct delivery_host *get_hosts(struct cursor *c, struct arena *are
     return h;
 }
 
+static const struct span *get_pins(struct cursor *c, struct arena *arena, size_t *ret_count)
+{
+    uint32_t count = cursor_u32(c);
+    struct span *p = c->bad || count > c->rest.len / PIN_MIN ? NULL : ARENA_ARRAY(arena, count, struct span);
+    if (!p) {
+        c->bad = true;
+        return NULL;
+    }
+    for (uint32_t i = 0; i < count && !c->bad; i++)
+        p[i] = get_text(c, PIN_MAX, arena);
+    *ret_count = count;
+    return p;
+}
+
 static struct delivery_destination get_destination(struct cursor *c, struct arena *arena, struct secret *password)
 {
     struct delivery_destination to = {.kind = (enum delivery_kind)get_enum(c, DELIVERY_SMTP)};
@@ -160,6 +181,8 @@ static struct delivery_destination get_destination(struct cursor *c, struct aren
     to.log_name = get_text(c, SIZE_MAX, arena);
     to.helo_name = get_text(c, SIZE_MAX, arena);
     to.user = get_text(c, SIZE_MAX, arena);
+    to.exchange_server = cursor_bool(c);
+    to.pins = get_pins(c, arena, &to.pin_count);
     if (cursor_bool(c)) {
         to.password = password;
         struct span bytes = cursor_bytes(c, PASSWORD_MAX);

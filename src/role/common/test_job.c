@@ -16,6 +16,8 @@ static const struct delivery_recipient recipients[] = {
 };
 static const struct delivery_host hosts[] = {{SPAN_INIT("relay.test"), 587}, {SPAN_INIT("[::1]"), 0}};
 
+static const struct span pins[] = {SPAN_INIT("00aa"), SPAN_INIT("11bb")};
+
 static struct delivery_job example(const struct secret *password)
 {
     return (struct delivery_job){
@@ -43,7 +45,10 @@ static struct delivery_job example(const struct secret *password)
                .log_name = SPAN("To the net"),
                .helo_name = SPAN("me.test"),
                .user = SPAN("relay-user"),
-               .password = password},
+               .password = password,
+               .exchange_server = true,
+               .pins = pins,
+               .pin_count = 2},
     };
 }
 
@@ -84,6 +89,10 @@ static void check_job(const char *name, const struct delivery_job *got, const st
     CHECK_SPAN(name, got->to.helo_name, want->to.helo_name);
     CHECK_SPAN(name, got->to.user, want->to.user);
     CHECK_INT(name, got->to.password != NULL, want->to.password != NULL);
+    CHECK_INT(name, got->to.exchange_server, want->to.exchange_server);
+    CHECK_INT(name, got->to.pin_count, want->to.pin_count);
+    for (size_t i = 0; i < want->to.pin_count; i++)
+        CHECK_SPAN(name, got->to.pins[i], want->to.pins[i]);
 }
 
 /* True when the frame's body is understood; everything that was taken for it is given back. */
@@ -204,6 +213,7 @@ static void refused_bools(void **state)
     (void)state;
     struct delivery_job without = example(NULL), with = without;
     without.eight_bit = without.binary = without.first_attempt = without.to.force_helo = false;
+    without.to.exchange_server = false;
     with.utf8 = with.to.auth_without_tls = true;
     struct buf a, b;
     buf_init(&a, FRAME_BODY_MAX);
@@ -221,7 +231,7 @@ static void refused_bools(void **state)
         CHECK("a bool of 2", !understood(buf_span(&a), true));
         a.ptr[i] = kept;
     }
-    assert_int_equal(found, 6);
+    assert_int_equal(found, 7);
     a.ptr[a.len - 1] = 2;
     CHECK("whether a password follows", !understood(buf_span(&a), true));
     buf_done(&a);

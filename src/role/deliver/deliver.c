@@ -13,6 +13,7 @@
 #include "role/common/roles.h"
 #include "role/deliver/jobs.h"
 #include "role/deliver/send_log.h"
+#include "runtime/clock.h"
 #include "runtime/log.h"
 #include "tls/tls.h"
 
@@ -51,6 +52,27 @@ static enum err_code prepare(struct role *role, struct err *err)
     return tls_client_context_new(&options, &tls, err);
 }
 
+/* Towards servers of the same organisation, which know this one by its certificate: the one for the name that is
+ * said in EHLO, else the one for this host. Pins are what such a server is believed by, so no authority is needed.
+ */
+static struct tls_context *identified(void *context, struct span name)
+{
+    const struct generation *g = context;
+    struct identity_set *set = identity_set_current();
+    struct tls_identity *id = tls_identity_choose(set->ids, set->count, name, clock_wall_ms());
+    struct err err = {0};
+    if (!id)
+        id = tls_identity_choose(set->ids, set->count, span_of(g->host), clock_wall_ms());
+    struct tls_client_options options = {.minimum = TLS_VERSION_1_2, .identity = id};
+    struct tls_context *own = NULL;
+    if (!id)
+        log_text(LOG_WARNING, "no-certificate", "no certificate names %.*s, so this server cannot prove itself",
+                 SPAN_ARG(name));
+    else if (tls_client_context_new(&options, &own, &err))
+        log_text(LOG_ERROR, "certificate-unusable", "%s", err.text);
+    return own;
+}
+
 /* ---- generations ---- */
 
 static enum err_code start_resolver(struct generation *g, struct err *err)
@@ -75,6 +97,8 @@ static enum err_code start_engine(struct generation *g, struct err *err)
     struct delivery_options options = {.loop = &g->role->loop,
                                        .resolver = g->resolver,
                                        .tls = tls,
+                                       .identified = identified,
+                                       .identified_context = g,
                                        .mail_root = span_of(mail_root),
                                        .hostname = span_of(g->host),
                                        .log = send_log_row};
@@ -168,8 +192,7 @@ static void on_reload(struct role *role)
 static void on_control(struct role *role, struct frame *f)
 {
     if (f->type == CONTROL_IDENTITY)
-        IGNORE_RESULT(
-            identity_set_receive(f)); /* kept for client certificates, of which no connector has one yet */
+        IGNORE_RESULT(identity_set_receive(f));
     else if (f->type == CONTROL_RELOAD)
         on_reload(role);
     else if (f->type != CONTROL_TICKET_KEYS)

@@ -223,6 +223,7 @@ bool attempt_start(struct parcel *p)
 {
     struct delivery_recipient list[RECIPIENTS_MAX];
     struct delivery_host hosts[NEXT_HOP_HOSTS_MAX];
+    struct span pins[NEXT_HOP_PINS_MAX];
     struct secret password;
     struct buf head;
     struct err err = {0};
@@ -236,7 +237,7 @@ bool attempt_start(struct parcel *p)
                           .scope = local ? FAILURE_MAILBOX : FAILURE_MESSAGE};
     struct delivery_job job = job_of(a->mail, list, take_recipients(p, a, list));
     secret_init(&password, 4096);
-    next_hop_fill(&job.to, policy_ref_policy(p->policy), &p->route, hosts, &password);
+    next_hop_fill(&job.to, policy_ref_policy(p->policy), &p->route, hosts, pins, &password);
     buf_init(&head, JOB_HEAD_MAX);
     job_put(&head, &job);
     enum err_code code = head.failed ? err_set(&err, ERR_INTERNAL, "the job does not fit into a frame")

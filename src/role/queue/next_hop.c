@@ -24,8 +24,8 @@ static struct delivery_host host_of(struct span text, uint16_t port)
     return (struct delivery_host){span_head(text, colon), (uint16_t)given};
 }
 
-/* By what the next server is to us (ExternalAuthoritative vouches for it; otherwise it is anybody). */
-static unsigned headers_to_remove(const struct policy *p, const struct send_connector *c)
+/* From a server that has proved to be one of these kinds. */
+static unsigned removed_for(const struct policy *p, const struct send_connector *c, unsigned servers)
 {
     static const struct {
         enum right right;
@@ -35,7 +35,8 @@ static unsigned headers_to_remove(const struct policy *p, const struct send_conn
         {RIGHT_SEND_HEADERS_ORGANIZATION, HEADER_EXIT_ORGANIZATION},
         {RIGHT_SEND_HEADERS_FOREST, HEADER_EXIT_FOREST},
     };
-    const struct session_facts facts = {.external_authoritative = c->flags & SEND_EXTERNAL_AUTHORITATIVE};
+    const struct session_facts facts = {.external_authoritative = c->flags & SEND_EXTERNAL_AUTHORITATIVE,
+                                        .servers = servers};
     struct token token = token_build(&facts);
     unsigned rights = decide_send_rights(p, c, &token), remove = 0;
     for (size_t i = 0; i < ARRAY_LEN(classes); i++)
@@ -44,8 +45,34 @@ static unsigned headers_to_remove(const struct policy *p, const struct send_conn
     return remove;
 }
 
+/*
+ * By what the next server is to us: ExternalAuthoritative vouches for it; with Exchange Server authentication it is
+ * one of those that are pinned, of whatever kind, or it gets nothing; otherwise it is anybody.
+ */
+static unsigned headers_to_remove(const struct policy *p, const struct send_connector *c)
+{
+    const struct transport_settings *s = policy_settings(p);
+    unsigned remove = 0;
+    if (!(c->flags & SEND_EXCHANGE_SERVER))
+        return removed_for(p, c, 0);
+    if (s->hub_servers.count)
+        remove |= removed_for(p, c, PRINCIPAL_BIT(PRINCIPAL_HUB_SERVERS));
+    if (s->edge_servers.count)
+        remove |= removed_for(p, c, PRINCIPAL_BIT(PRINCIPAL_EDGE_SERVERS));
+    return remove;
+}
+
+static void add_pins(struct delivery_destination *to, const struct policy *p, struct policy_list l,
+                     struct span pins[static NEXT_HOP_PINS_MAX])
+{
+    for (uint32_t i = 0; i < l.count && to->pin_count < NEXT_HOP_PINS_MAX; i++)
+        pins[to->pin_count++] = policy_text(p, policy_hosts(p, l)[i]);
+    to->pins = pins;
+}
+
 static void fill_relay(struct delivery_destination *to, const struct policy *p, const struct route *r,
-                       struct delivery_host hosts[static NEXT_HOP_HOSTS_MAX], struct secret *password)
+                       struct delivery_host hosts[static NEXT_HOP_HOSTS_MAX],
+                       struct span pins[static NEXT_HOP_PINS_MAX], struct secret *password)
 {
     const struct send_connector *c = r->connector;
     to->kind = DELIVERY_SMTP;
@@ -60,6 +87,12 @@ static void fill_relay(struct delivery_destination *to, const struct policy *p, 
     }
     to->tls = tls_of(c);
     to->remove_headers = headers_to_remove(p, c);
+    if (c->flags & SEND_EXCHANGE_SERVER) {
+        to->exchange_server = true;
+        to->tls = DELIVERY_TLS_REQUIRED;
+        add_pins(to, p, policy_settings(p)->hub_servers, pins);
+        add_pins(to, p, policy_settings(p)->edge_servers, pins);
+    }
     to->force_helo = c->flags & SEND_FORCE_HELO;
     to->inactivity_ms = c->inactivity_timeout_ms;
     if (c->flags & SEND_VERBOSE_LOG)
@@ -74,11 +107,12 @@ static void fill_relay(struct delivery_destination *to, const struct policy *p, 
 }
 
 void next_hop_fill(struct delivery_destination *to, const struct policy *p, const struct route *r,
-                   struct delivery_host hosts[static NEXT_HOP_HOSTS_MAX], struct secret *password)
+                   struct delivery_host hosts[static NEXT_HOP_HOSTS_MAX],
+                   struct span pins[static NEXT_HOP_PINS_MAX], struct secret *password)
 {
     const struct transport_settings *s = policy_settings(p);
     if (r->kind == ROUTE_RELAY) {
-        fill_relay(to, p, r, hosts, password);
+        fill_relay(to, p, r, hosts, pins, password);
     } else if (s->lmtp) {
         hosts[0] = host_of(policy_text(p, s->mailbox_host), 24);
         *to = (struct delivery_destination){

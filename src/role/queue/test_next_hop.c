@@ -1,0 +1,72 @@
+/* test_next_hop.c: what leaves for whom: the send rights of what the next hop is, or must prove to be. */
+#include "check.h"
+#include "mail/header_exit.h"
+#include "policy/test_support.h"
+#include "role/queue/next_hop.h"
+
+#define ANON "NT AUTHORITY\\ANONYMOUS LOGON"
+#define HUB  "MS Exchange\\Hub Transport Servers"
+#define EDGE "MS Exchange\\Edge Transport Servers"
+
+enum {
+    MARKS = HEADER_EXIT_ORGANIZATION | HEADER_EXIT_FOREST,
+    ALL = MARKS | HEADER_EXIT_ROUTING,
+};
+
+static const struct {
+    const char *name, *mechanism, *pins;
+    unsigned remove;
+    size_t pin_count;
+} rows[] = {
+    {"anybody", "None", "HubTransportServerCertificates=[" TEST_PIN_HUB "]", MARKS, 0},
+    {"vouched for", "ExternalAuthoritative", "", ALL, 0}, /* the ACL has nothing for Externally Secured Servers */
+    {"a hub", "ExchangeServer", "HubTransportServerCertificates=[" TEST_PIN_HUB "]", 0, 1},
+    {"an edge, which may have less", "ExchangeServer", "EdgeTransportServerCertificates=[" TEST_PIN_EDGE "]",
+     HEADER_EXIT_FOREST, 1},
+    {"either", "ExchangeServer",
+     "HubTransportServerCertificates=[" TEST_PIN_HUB "]|EdgeTransportServerCertificates=[" TEST_PIN_EDGE "]",
+     HEADER_EXIT_FOREST, 2},
+    {"nobody can prove it", "ExchangeServer", "", 0, 0},
+};
+
+static void test_rows(void **state UNUSED)
+{
+    static const struct {
+        const char *user, *right;
+    } acl[] = {{ANON, "ms-Exch-Send-Headers-Routing"},      {HUB, "ms-Exch-Send-Headers-Routing"},
+               {HUB, "ms-Exch-Send-Headers-Organization"},  {HUB, "ms-Exch-Send-Headers-Forest"},
+               {EDGE, "ms-Exch-Send-Headers-Organization"}, {EDGE, "ms-Exch-Send-Headers-Routing"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct test_policy t;
+        struct delivery_host hosts[NEXT_HOP_HOSTS_MAX];
+        struct span pins[NEXT_HOP_PINS_MAX];
+        struct secret password;
+        struct delivery_destination to = {0};
+        bool server = span_eq(span_of(rows[i].mechanism), SPAN("ExchangeServer"));
+        test_policy_init(&t);
+        secret_init(&password, 100);
+        test_addf(&t, "SendConnector: Guid=s|Name=s|AddressSpaces=[*]|SmartHostAuthMechanism=%s",
+                  rows[i].mechanism);
+        for (size_t k = 0; k < ARRAY_LEN(acl); k++)
+            test_addf(&t, "ADPermission: Connector=s|User=%s|ExtendedRight=%s", acl[k].user, acl[k].right);
+        test_addf(&t, "TransportConfig: Name=x%s%s", rows[i].pins[0] ? "|" : "", rows[i].pins);
+        test_open(&t);
+        const struct route r = {
+            .kind = ROUTE_RELAY, .connector = policy_send_connector(t.policy, 0), .domain = SPAN("far.test")};
+        next_hop_fill(&to, t.policy, &r, hosts, pins, &password);
+        CHECK_INT(rows[i].name, to.remove_headers, rows[i].remove);
+        CHECK_INT(rows[i].name, to.exchange_server, server);
+        CHECK_INT(rows[i].name, to.tls, server ? DELIVERY_TLS_REQUIRED : DELIVERY_TLS_OPPORTUNISTIC);
+        CHECK_INT(rows[i].name, to.pin_count, rows[i].pin_count);
+        if (to.pin_count == 2)
+            CHECK_SPAN(rows[i].name, to.pins[1], span_of(TEST_PIN_EDGE));
+        secret_done(&password);
+        test_policy_done(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
