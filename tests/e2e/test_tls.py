@@ -334,3 +334,50 @@ def test_an_edge_that_does_not_know_the_hub(pair, marker):
     assert not hub.mail("alice@example.com", marker)
     edge.shell("Set-TransportConfig -HubTransportServerCertificates %s" % fingerprint(hub))
     hub.wait_mail("alice@example.com", marker)
+
+
+# ---- TLS and text at the wrong place
+
+
+def test_tls_where_starttls_is_due(server):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.smtp), 10, source_address=("127.0.0.12", 0)) as s:
+            with pytest.raises(ssl.SSLError):
+                c.wrap_socket(s)
+    wait_logged(server, r"event=tls-where-starttls-is-due .*remote=127\.0\.0\.12 .*remedy=.*STARTTLS")
+    assert not [x for x in server.log_text().splitlines() if "bad-command" in x and "remote=127.0.0.12" in x], "the machine saw nothing of it"
+    lines = [x for x in server.log_text().splitlines() if "event=tls-where-starttls-is-due" in x and "remote=127.0.0.12" in x]
+    assert len(lines) <= len(server.role_pids("receive")), "once a minute for a client in each process"
+
+
+@pytest.mark.parametrize("first", [b"EHLO client.test\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"])
+def test_text_where_tls_is_due(server, first):
+    with socket.create_connection(("127.0.0.1", server.submissions), 10) as s:
+        s.sendall(first)
+        got = b""
+        while not got.endswith(b"\r\n"):
+            piece = s.recv(4096)
+            assert piece, got
+            got += piece
+        assert got.startswith(b"421 4.7.0 This port speaks TLS from the first byte") and b"587" in got
+        assert s.recv(10) == b""
+    wait_logged(server, r"event=text-where-tls-is-due .*remedy=.*SSL/TLS")
+
+
+def test_silence_where_tls_is_due(server):
+    server.shell("Set-ReceiveConnector 'Client Implicit TLS mail' -ConnectionInactivityTimeout 00:00:01")
+    settle()
+    with socket.create_connection(("127.0.0.1", server.submissions), 10) as s:
+        assert s.recv(4096).startswith(b"421 4.7.0 This port speaks TLS")
+    wait_logged(server, r"event=silence-where-tls-is-due .*remedy=")
+    server.shell("Set-ReceiveConnector 'Client Implicit TLS mail' -ConnectionInactivityTimeout 00:05:00")
+
+
+def test_text_behind_starttls(server):
+    with server.session(source=APP) as s:
+        assert s.cmd("STARTTLS") == 220
+        s.send(b"MAIL FROM:<x@outside.test>\r\n")
+        assert s.reply() == "421 4.7.0"
+        assert s.closed()

@@ -23,6 +23,7 @@ struct connection {
     struct buf out;    /* bytes for the socket, not handed to it yet */
     struct buf flight; /* bytes of the uv_write under way */
     bool reading, writing, secured, closing, ended, in_input;
+    bool tls_heard;   /* something has come where TLS was due */
     bool input_ended; /* the client's end of TCP or TLS was seen */
     const char *reason;
 };
@@ -169,6 +170,10 @@ static void pump_tls(struct connection *c)
 
 static void input_tls(struct connection *c, struct span bytes)
 {
+    bool first = !c->tls_heard;
+    c->tls_heard = true;
+    if (c->closing || (first && c->owner->no_handshake && c->owner->no_handshake(c->context, bytes)))
+        return;
     enum tls_status st = tls_input(c->tls, bytes);
     pump_tls(c);
     if (st == TLS_FAILED && !c->ended) {

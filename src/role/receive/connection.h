@@ -16,6 +16,11 @@ struct connection_owner {
     /* Plaintext has arrived; gives how many bytes were taken. Not called again before connection_resume if not all.
      */
     size_t (*input)(void *context, struct span bytes);
+    /*
+     * The first octets have come where a TLS handshake is due; nothing of them was used yet. True: they are none,
+     * and the owner has said so in the clear and ended the connection. NULL: TLS is tried whatever they are.
+     */
+    bool (*no_handshake)(void *context, struct span first);
     /* The TLS handshake is done; plaintext follows. */
     void (*secured)(void *context);
     /*

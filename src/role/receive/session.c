@@ -221,7 +221,8 @@ static size_t on_input(void *context, struct span bytes)
     size_t taken = 0;
     if (s->proxy)
         return session_proxy_input(s, bytes);
-    if (session_proxy_uninvited(s, bytes))
+    bool first = !s->heard;
+    if (session_proxy_uninvited(s, bytes) || (first && session_misplaced_tls(s, bytes)))
         return bytes.len;
     session_ref(s);
     while (taken < bytes.len && !s->closed && smtp_server_wants_input(s->smtp) && !session_message_paused(s)) {
@@ -310,6 +311,7 @@ static void on_connection_closed(void *context, const char *reason)
     if (!s->turned_away) /* that has its own line, and a flood must not get one for each */
         log_session_end(s, reason);
     session_protocol_end(s, reason);
+    session_misplaced_left(s);
     session_facts_end(s);
     admission_leave(&s->admission);
     s->closed = true;
@@ -318,13 +320,27 @@ static void on_connection_closed(void *context, const char *reason)
     session_unref(s);
 }
 
-static const struct connection_owner owner = {on_input, on_secured, on_input_ended, on_connection_closed};
+static bool on_no_handshake(void *context, struct span first)
+{
+    struct session *s = context;
+    return session_proxy_uninvited(s, first) || session_misplaced_text(s, first);
+}
+
+static const struct connection_owner owner = {.input = on_input,
+                                              .no_handshake = on_no_handshake,
+                                              .secured = on_secured,
+                                              .input_ended = on_input_ended,
+                                              .closed = on_connection_closed};
 
 static void on_timer(uv_timer_t *t)
 {
     struct session *s = t->data;
     if (s->ending) {
         connection_abort(s->connection, "the client does not read the last reply");
+        return;
+    }
+    if (s->profile.tls_active && !s->heard) {
+        session_misplaced_silence(s);
         return;
     }
     session_ref(s);
@@ -368,6 +384,7 @@ static bool prepare(struct session *s)
 static void begin(struct session *s)
 {
     forget_user(s);
+    s->began_ms = clock_mono_ms();
     s->smtp = smtp_server_new(&s->profile, &output, s, clock_mono_ms());
     if (!s->smtp) {
         session_end(s);

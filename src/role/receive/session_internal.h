@@ -37,6 +37,7 @@ struct session {
     bool ending;         /* the last reply is on its way */
     bool closed;
     bool heard;                    /* the client has said something */
+    int64_t began_ms;              /* clock_mono_ms */
     struct connection *connection; /* NULL when closed */
     struct smtp_server *smtp;
     struct smtp_server_profile profile;
@@ -118,6 +119,15 @@ bool session_rates_allow(struct session *s, struct smtp_answer *ret_refusal);
 /* ---- session_peer.c ---- */
 /* TLS has come about: what the client's certificate proves. */
 void session_peer_secured(struct session *s);
+/* ---- misplaced.c: TLS where text is due, and the other way round ---- */
+/* The first octets where text is due; true: they are a TLS hello, and the session ends. */
+bool session_misplaced_tls(struct session *s, struct span first);
+/* The first octets where a handshake is due; true: they are text, which was answered, and the session ends. */
+bool session_misplaced_text(struct session *s, struct span first);
+/* Nothing came in all the time that there was for a handshake: says what is due, and ends the session. */
+void session_misplaced_silence(struct session *s);
+/* The connection is gone: notes a client that had waited in vain for a greeting. */
+void session_misplaced_left(const struct session *s);
 /* ---- session_auth.c ---- */
 void session_auth_start(struct session *s, const struct smtp_ask *ask);
 void session_auth_step(struct session *s, struct span response);

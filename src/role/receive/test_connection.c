@@ -24,6 +24,7 @@ struct world {
     struct buf got;
     size_t inputs;
     bool secured, input_ended, closed;
+    bool refuses_text; /* whatever comes where a handshake is due */
     struct tls_identity *identity;
     struct tls_context *server_tls, *client_tls;
     struct tls_conn *tls; /* the client's */
@@ -58,7 +59,22 @@ static void on_closed(void *context, const char *reason)
     snprintf(w->reason, sizeof w->reason, "%s", reason ? reason : "");
 }
 
-static const struct connection_owner owner = {on_input, on_secured, on_input_ended, on_closed};
+static bool on_no_handshake(void *context, struct span first)
+{
+    struct world *w = context;
+    if (!w->refuses_text)
+        return false;
+    buf_add(&w->got, first);
+    connection_write(w->connection, SPAN("421\r\n"));
+    connection_close(w->connection);
+    return true;
+}
+
+static const struct connection_owner owner = {.input = on_input,
+                                              .no_handshake = on_no_handshake,
+                                              .secured = on_secured,
+                                              .input_ended = on_input_ended,
+                                              .closed = on_closed};
 
 static void on_connection(uv_stream_t *listener, int status)
 {
@@ -193,6 +209,29 @@ static void test_starttls_drops_what_is_kept(void **state)
     assert_true(w->closed);
     assert_non_null(strstr(w->reason, "TLS handshake failed"));
     check_got(w, "STARTTLS");
+}
+
+/* The owner sees the first octets before TLS does, once, and can still answer in the clear. */
+static void test_text_where_a_handshake_is_due(void **state)
+{
+    struct world *w = *state;
+    char text[8] = {0};
+    make_tls(w);
+    w->take = 8;
+    say(w, "STARTTLS");
+    wait_for(w, 1);
+    w->refuses_text = true;
+    connection_start_tls(w->connection, w->server_tls);
+    connection_resume(w->connection);
+    say(w, "EHLO x\r\n");
+    wait_for(w, 0);
+    assert_true(w->closed && !w->secured);
+    assert_string_equal(w->reason, "");
+    check_got(w, "STARTTLSEHLO x\r\n");
+    assert_int_equal(w->inputs, 1);
+    assert_int_equal(read(w->client, text, sizeof text), 5);
+    assert_string_equal(text, "421\r\n");
+    assert_int_equal(read(w->client, text, sizeof text), 0);
 }
 
 /* ---- the client's end ---- */
@@ -399,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kept_comes_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_text_where_a_handshake_is_due, setup, teardown),
         cmocka_unit_test_setup_teardown(test_starttls_drops_what_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reply_after_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_behind_what_is_kept, setup, teardown),
