@@ -127,9 +127,8 @@ static struct value list_of(struct arena *arena, const struct span *texts, size_
     return value_list(items, items ? count : 0);
 }
 
-/* The names of the connectors that present it. */
-static enum err_code used_by(struct shell_call *call, const struct certificate *certificate, struct value *ret,
-                             struct err *err)
+enum err_code certificate_used_by(struct shell_call *call, const struct certificate *certificate, struct value *ret,
+                                  struct err *err)
 {
     struct cmdlet_context *c = cmdlet_context(call);
     struct record **all;
@@ -165,7 +164,7 @@ static enum err_code set_facts(struct shell_call *call, struct record *r, const 
     enum err_code code = tls_identity_facts(c->id, call->arena, &facts, err);
     size_t names = code ? 0 : facts.name_count < NAMES_SHOWN ? facts.name_count : NAMES_SHOWN;
     if (!code)
-        code = used_by(call, c, &connectors, err);
+        code = certificate_used_by(call, c, &connectors, err);
     const struct {
         const char *name;
         struct value value;

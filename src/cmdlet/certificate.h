@@ -20,6 +20,9 @@ struct value certificate_property(struct cmdlet_context *c, const struct record 
 
 /* The object that Get-ExchangeCertificate shows, passed on. */
 enum err_code certificate_emit(struct shell_call *call, const struct certificate *certificate, struct err *err);
+/* The names of the receive connectors that present it. */
+enum err_code certificate_used_by(struct shell_call *call, const struct certificate *certificate, struct value *ret,
+                                  struct err *err);
 /* -Services as one word: true for SMTP, false for None. Absent: as *ret is. */
 enum err_code certificate_services(struct shell_call *call, bool *ret, struct err *err);
 /* Stages a change; errors get the cmdlet's name. */

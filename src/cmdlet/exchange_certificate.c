@@ -133,10 +133,31 @@ static enum err_code run_enable(struct shell_call *call, struct err *err)
     return call->what_if || c->enabled == smtp ? ERR_NONE : certificate_stage(call, &change, err);
 }
 
+/* Another certificate may take its place; where none does, TLS is not offered any more. */
+static enum err_code warn_users(struct shell_call *call, const struct certificate *c, struct err *err)
+{
+    struct value connectors;
+    struct buf b;
+    enum err_code code = certificate_used_by(call, c, &connectors, err);
+    if (code || connectors.list.count == 0)
+        return code;
+    buf_init(&b, 4096);
+    value_print(&b, connectors);
+    cmdlet_warn(
+        call,
+        "The certificate \"%.*s\" is presented by %.*s; Get-ReceiveConnector | fl Name, TlsCertificate shows "
+        "what takes its place.",
+        SPAN_ARG(span_head(c->name, 100)), SPAN_ARG(span_head(buf_span(&b), 200)));
+    buf_done(&b);
+    return ERR_NONE;
+}
+
 static enum err_code run_remove(struct shell_call *call, struct err *err)
 {
     const struct certificate *c;
     enum err_code code = target(call, &c, err);
+    if (!code)
+        code = warn_users(call, c, err);
     if (code)
         return code;
     if (call->what_if) {

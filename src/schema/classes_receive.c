@@ -31,6 +31,7 @@ static const struct schema_property properties[] = {
              "with a matching binding the most specific range decides."},
     {"AuthMechanism", SCHEMA_FLAGS, .initial = "Tls", .words = schema_words_auth,
      .help = "How clients can prove who they are. BasicAuthRequireTLS takes passwords under TLS only; "
+             "ExchangeServer knows servers of this organisation by certificates that TransportConfig pins; "
              "ExternalAuthoritative trusts every client that the ranges let in."},
     {"PermissionGroups", SCHEMA_FLAGS, SCHEMA_COMPUTED, .initial = "None", .words = schema_words_group,
      .help = "Presets of permissions. The value replaces the groups set before; permissions granted one by one "

@@ -68,6 +68,12 @@ void tls_sni_enable(struct tls_context *ctx);
  * Names with anything but printable ASCII are left out. Stops when each gives false. */
 void tls_each_name(const X509 *cert, bool (*each)(void *context, struct span name), void *context);
 
+/*
+ * The first key and all certificates of a PKCS#12 file; *ret_key NULL: it has none. The caller frees both.
+ * ERR_DENIED: the password; ERR_LIMIT: it would cost too much to open; ERR_INVALID.
+ */
+enum err_code tls_read_pkcs12(struct span file, struct span password, EVP_PKEY **ret_key,
+                              STACK_OF(X509) * *ret_certs, struct err *err);
 /* Appends an unencrypted private key as PEM, through memory that is wiped. */
 bool tls_print_key(EVP_PKEY *key, struct buf *out);
 bool tls_print_certificate(X509 *cert, struct buf *out);

@@ -1,19 +1,16 @@
 /*
  * openssl_import.c: certificate files as others hand them out: PEM in any order, or PKCS#12.
  *
- * Invariants: a file is at most TLS_FILE_MAX bytes, and what a PKCS#12 makes us compute is bounded before it is
- * computed. The chain comes out leaf first: the leaf is the certificate that the key fits, or the first one where
- * there is no key.
+ * Invariants: a file is at most TLS_FILE_MAX bytes. The chain comes out leaf first: the leaf is the certificate
+ * that the key fits, or the first one where there is no key.
  */
 #include "tls/openssl.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/pkcs12.h>
 #include <string.h>
 
-/* What today's tools use is some thousands, the most careful a million. */
-enum { ITERATIONS_MAX = 2000000, PASSWORD_MAX = 1024, CERTIFICATES_MAX = 16 };
+enum { CERTIFICATES_MAX = 16 };
 
 struct contents {
     EVP_PKEY *key;
@@ -67,67 +64,6 @@ static enum err_code read_pem(struct span file, struct span password, struct con
                         : err_set(err, ERR_DENIED, "the private key is encrypted, and needs the password");
 }
 
-/* ---- PKCS#12 ---- */
-
-/* The integrity check comes first and needs the password, so its cost is the one to bound. */
-static enum err_code check_mac(PKCS12 *p12, const char *password, struct err *err)
-{
-    const ASN1_INTEGER *iterations = NULL;
-    int64_t n = 1;
-    PKCS12_get0_mac(NULL, NULL, NULL, &iterations, p12);
-    if (!PKCS12_mac_present(p12))
-        return err_set(err, ERR_INVALID, "the PKCS#12 file has no integrity check; export it again with one");
-    if (iterations && (ASN1_INTEGER_get_int64(&n, iterations) != 1 || n < 1 || n > ITERATIONS_MAX))
-        return err_set(err, ERR_LIMIT, "the PKCS#12 file wants more than %d iterations for its password",
-                       ITERATIONS_MAX);
-    if (PKCS12_verify_mac(p12, password, -1) == 1)
-        return ERR_NONE;
-    bool unsupported = ERR_GET_REASON(ERR_peek_last_error()) != PKCS12_R_MAC_VERIFY_FAILURE;
-    if (unsupported && ERR_peek_last_error())
-        return tls_openssl_err(err, ERR_INVALID, "the PKCS#12 file's integrity cannot be checked");
-    ERR_clear_error();
-    return err_set(err, ERR_DENIED, "the password does not open the PKCS#12 file");
-}
-
-static enum err_code open_pkcs12(PKCS12 *p12, struct span password, struct contents *ret, struct err *err)
-{
-    char text[PASSWORD_MAX + 1];
-    X509 *leaf = NULL;
-    if (password.len > PASSWORD_MAX || memchr(password.ptr ? password.ptr : "", '\0', password.len))
-        return err_set(err, ERR_INVALID, "the password must be at most %d bytes, without NUL", PASSWORD_MAX);
-    memcpy(text, password.ptr ? password.ptr : "", password.len);
-    text[password.len] = '\0';
-    enum err_code code = check_mac(p12, text, err);
-    if (!code && PKCS12_parse(p12, text, &ret->key, &leaf, &ret->certs) != 1)
-        code =
-            tls_openssl_err(err, ERR_INVALID,
-                            "the PKCS#12 file cannot be read (one with algorithms of long ago, such as RC2, must "
-                            "be exported again with AES)");
-    explicit_bzero(text, sizeof text);
-    if (!code && !ret->certs)
-        ret->certs = sk_X509_new_null();
-    if (!code && leaf && (!ret->certs || !sk_X509_insert(ret->certs, leaf, 0)))
-        code = err_set(err, ERR_NO_MEMORY, "out of memory");
-    if (code)
-        X509_free(leaf);
-    return code;
-}
-
-static enum err_code read_pkcs12(struct span file, struct span password, struct contents *ret, struct err *err)
-{
-    const unsigned char *at = (const unsigned char *)file.ptr;
-    PKCS12 *p12 = d2i_PKCS12(NULL, &at, (long)file.len);
-    if (!p12) {
-        ERR_clear_error();
-        return err_set(err, ERR_INVALID,
-                       "it holds neither PEM (BEGIN CERTIFICATE) nor PKCS#12; a DER certificate is made PEM by "
-                       "openssl x509 -inform DER");
-    }
-    enum err_code code = open_pkcs12(p12, password, ret, err);
-    PKCS12_free(p12);
-    return code;
-}
-
 /* ---- the file ---- */
 
 /* The leaf to the front. False: the key fits none of the certificates. */
@@ -167,7 +103,8 @@ enum err_code tls_read_certificate_file(struct span file, struct span password, 
         return err_set(err, ERR_LIMIT, "it is larger than %d bytes", TLS_FILE_MAX);
     ERR_clear_error();
     bool pem = memmem(file.ptr, file.len, "-----BEGIN ", 11) != NULL;
-    enum err_code code = pem ? read_pem(file, password, &c, err) : read_pkcs12(file, password, &c, err);
+    enum err_code code =
+        pem ? read_pem(file, password, &c, err) : tls_read_pkcs12(file, password, &c.key, &c.certs, err);
     bool has_key = c.key != NULL;
     size_t chain_len = chain_pem->len, key_len = key_pem->len;
     if (!code)

@@ -137,15 +137,21 @@ static struct span pem_of(BIO *bio)
 }
 
 /* All bytes of a PKCS#12 with one certificate, its key and the authority. */
-static struct span make_pkcs12(const struct tls_identity *id, const char *password, int iterations, BIO *to)
+static struct span make_pkcs12_with(const struct tls_identity *id, const char *password, int iterations,
+                                    int mac_iterations, BIO *to)
 {
     STACK_OF(X509) *others = tls_read_certificates(test_authority(), NULL);
-    PKCS12 *p12 = PKCS12_create(password, "x", id->key, id->leaf, others, 0, 0, 2048, iterations, 0);
+    PKCS12 *p12 = PKCS12_create(password, "x", id->key, id->leaf, others, 0, 0, iterations, mac_iterations, 0);
     assert_non_null(p12);
     assert_int_equal(i2d_PKCS12_bio(to, p12), 1);
     PKCS12_free(p12);
     sk_X509_pop_free(others, X509_free);
     return pem_of(to);
+}
+
+static struct span make_pkcs12(const struct tls_identity *id, const char *password, int mac_iterations, BIO *to)
+{
+    return make_pkcs12_with(id, password, 2048, mac_iterations, to);
 }
 
 static struct tls_identity *take(const char *row, struct span file, const char *password)
@@ -176,7 +182,9 @@ static void test_pkcs12(void **state UNUSED)
     back = take("no password", make_pkcs12(id, "", 2048, empty), "");
     tls_identity_free(back);
 
-    struct span many = make_pkcs12(id, "x", 3000000, costly);
+    struct span many = make_pkcs12(id, "x", 1000001, costly);
+    BIO *late = BIO_new(BIO_s_mem());
+    struct span slow = make_pkcs12_with(id, "x", 1000001, 1, late);
     char *broken = malloc(file.len);
     assert_non_null(broken);
     memcpy(broken, file.ptr, file.len);
@@ -190,7 +198,8 @@ static void test_pkcs12(void **state UNUSED)
     } rows[] = {
         {"wrong password", file, "other", ERR_DENIED, "password"},
         {"none given", file, "", ERR_DENIED, "password"},
-        {"iterations", many, "x", ERR_LIMIT, "iterations"},
+        {"iterations of the integrity check", many, "x", ERR_LIMIT, "iterations"},
+        {"iterations of the encryption", slow, "x", ERR_LIMIT, "iterations"},
         {"damaged", span_make(broken, file.len), "pw\xc3\xa9", ERR_DENIED, "password"},
         {"cut", span_head(file, file.len / 2), "pw\xc3\xa9", ERR_INVALID, "neither PEM"},
         {"empty", SPAN(""), "", ERR_INVALID, "empty"},
@@ -213,6 +222,7 @@ static void test_pkcs12(void **state UNUSED)
     BIO_free(good);
     BIO_free(empty);
     BIO_free(costly);
+    BIO_free(late);
 }
 
 /* The leaf is found whatever the order, and the key may be encrypted. */

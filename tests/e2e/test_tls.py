@@ -105,6 +105,7 @@ def test_a_bad_file_changes_nothing(server, authority):
     wait_logged(server, "event=certificates-refused .*half")
     assert subject(server) == "mail.example.com"
     assert server.one("Get-ExchangeCertificate half")["Status"] == "Invalid"
+    assert "it was done, but the server goes on" in server.shell_error("New-ExchangeCertificate -DomainName late.example.com")
     before = server.log_text().count("event=certificates-replaced")
     os.unlink(path)
     wait_for("the good set again", lambda: server.log_text().count("event=certificates-replaced") > before)

@@ -4,10 +4,10 @@
  * job: u64 message id, u64 received, str sender, u32 count * (str address, str orcpt, u8 notify, u32 index), bool
  *   eight-bit, bool utf8, bool binary, str envid, u8 ret, u64 size, bool first attempt, u8 kind, str mailbox, u32
  *   count * (str host, u16 port), str mx domain, u16 mx port, u8 tls, bool force helo, bool auth without tls, u8
- *   remove headers, u32 inactivity, str log name, str helo name, str user, bool exchange server, u32 count * str pin,
- *   bool password follows, str password.
- * report: u32 count * (u8 outcome, u16 code, str enhanced, str text, str stage, bool connection fault), str host,
- * str ip, str tls version, str tls cipher, bool verified, bool dsn offered, bool reused.
+ *   remove headers, u32 inactivity, str log name, str helo name, str user, bool exchange server, u32 count * str
+ * pin, bool password follows, str password. report: u32 count * (u8 outcome, u16 code, str enhanced, str text, str
+ * stage, bool connection fault), str host, str ip, str tls version, str tls cipher, bool verified, bool dsn
+ * offered, bool reused.
  *
  * Invariants: counts are checked against what is left of the body before memory is taken. A report of at most
  * JOB_RECIPIENTS_MAX results fits into a frame behind an octet, whatever the other side of the delivery said: a

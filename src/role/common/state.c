@@ -24,7 +24,8 @@ enum { NODE_FILE_MAX = 16 * 1024 };
 static const struct {
     const char *name;
     mode_t mode;
-} folders[] = {{"", 0755}, {"certs", 0700}, {"spool", 0700}, {"mail", 0755}, {"pickup", 0770}, {"log", 0750}};
+} folders[] = {{"", 0755},       {"certs", 0700}, {"certs/trusted", 0700}, {"spool", 0700}, {"mail", 0755},
+               {"pickup", 0770}, {"log", 0750}};
 
 enum err_code state_path(const char *state, const char *name, char *out, size_t cap, struct err *err)
 {

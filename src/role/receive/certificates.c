@@ -52,7 +52,18 @@ void certificates_take_trust(const struct frame *f)
     certificates_changed();
 }
 
-static void say_missing(struct span fqdn)
+static const char *reason(const struct identity_set *set, struct span fqdn, int64_t now_ms)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (tls_identity_matches(set->ids[i], fqdn))
+            return now_ms > tls_identity_not_after(set->ids[i]) ? "the certificate that names this Fqdn has expired"
+                   : now_ms < tls_identity_not_before(set->ids[i])
+                       ? "the certificate that names this Fqdn is not valid yet"
+                       : "the certificate that names this Fqdn is not of X.509 version 3";
+    return "no certificate names this Fqdn";
+}
+
+static void say_missing(const struct identity_set *set, struct span fqdn, int64_t now_ms)
 {
     for (size_t i = 0; i < missing_count; i++)
         if (span_ieq(span_of(missing[i]), fqdn))
@@ -61,10 +72,10 @@ static void say_missing(struct span fqdn)
         snprintf(missing[missing_count++], NAME_LEN, "%.*s", SPAN_ARG(fqdn));
     struct log_line l = log_begin(LOG_WARNING, "no-certificate");
     log_span(&l, "fqdn", fqdn);
+    log_str(&l, "reason", reason(set, fqdn, now_ms));
     log_str(&l, "text",
-            "no certificate names this Fqdn: STARTTLS is not offered by connectors that use it; make one with "
-            "New-ExchangeCertificate -DomainName, take one in with Import-ExchangeCertificate, or put NAME.crt and "
-            "NAME.key into certs/");
+            "STARTTLS is not offered by connectors that use it; make a certificate with New-ExchangeCertificate "
+            "-DomainName, take one in with Import-ExchangeCertificate, or put NAME.crt and NAME.key into certs/");
     log_end(&l);
 }
 
@@ -108,7 +119,7 @@ struct tls_context *certificates_context(const struct certificates_use *use, int
     struct identity_set *set = identity_set_current();
     struct tls_identity *identity = tls_identity_choose(set->ids, set->count, use->fqdn, now_ms);
     if (!identity) {
-        say_missing(use->fqdn);
+        say_missing(set, use->fqdn, now_ms);
         return NULL;
     }
     for (size_t i = 0; i < context_count; i++)

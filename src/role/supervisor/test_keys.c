@@ -138,9 +138,45 @@ static void a_good_set_is_taken_over(void **state)
     CHECK_SPAN("the first was taken away", buf_span(&s.identities[0].chain), buf_span(&chains[1]));
 }
 
+static bool trusts(struct span pem)
+{
+    return s.trust.len && memmem(s.trust.ptr, s.trust.len, pem.ptr, pem.len);
+}
+
+/* Files in trusted/ are the only authorities, when there are any; one that cannot be used leaves all as it was. */
+static void authorities(void **state)
+{
+    (void)state;
+    char path[1200];
+    struct err err = {0};
+    snprintf(path, sizeof path, "%s/certs/trusted", s.state);
+    put_first();
+    assert_int_equal(keys_load(&s, &err), ERR_NONE);
+    size_t of_the_system = s.trust.len; /* 0 where there is no bundle */
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(keys_load(&s, &err), ERR_NONE);
+    assert_int_equal(s.trust.len, of_the_system);
+    put("trusted/a.pem", buf_span(&chains[0]));
+    put("trusted/b.crt", buf_span(&chains[1]));
+    put("trusted/readme.txt", SPAN("not PEM\n"));
+    assert_int_equal(keys_load(&s, &err), ERR_NONE);
+    assert_true(trusts(buf_span(&chains[0])) && trusts(buf_span(&chains[1])));
+    assert_int_equal(s.trust.len, chains[0].len + chains[1].len + 2);
+    put("trusted/b.crt", span_head(buf_span(&chains[1]), 100));
+    assert_int_equal(keys_load(&s, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "trusted"));
+    assert_true(trusts(buf_span(&chains[1])));
+    assert_int_equal(s.identity_count, 1);
+    take_away("trusted/a.pem");
+    take_away("trusted/b.crt");
+    take_away("trusted/readme.txt");
+    assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(authorities, make, drop),
         cmocka_unit_test_setup_teardown(unusable_pairs, make, drop),
         cmocka_unit_test_setup_teardown(a_good_set_is_taken_over, make, drop),
     };
