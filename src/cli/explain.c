@@ -7,6 +7,7 @@
  */
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/explain_client.h"
 #include "cli/explain_code.h"
 #include "cli/explain_stores.h"
 #include "directory/embedded.h"
@@ -116,42 +117,6 @@ static bool read_session(const struct arguments *a, struct arena *arena, struct 
     ret->header_from = a->header_from ? address_of(a->header_from) : ret->sender;
     ret->now_ms = clock_wall_ms();
     return true;
-}
-
-/*
- * The client's certificate. What it proves (servers) is decided where connectors ask for one; none does yet, so it
- * is shown and gives no principal.
- */
-static bool read_client_certificate(const char *file, struct arena *arena, struct explain_session *s)
-{
-    struct buf pem;
-    struct err err = {0};
-    struct tls_identity *id = NULL;
-    struct span *names;
-    int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
-    ssize_t n = 0;
-    if (!file)
-        return true;
-    buf_init(&pem, PEM_MAX);
-    char *room = buf_reserve(&pem, PEM_MAX);
-    if (fd < 0 || !room || (n = read(fd, room, PEM_MAX)) < 0)
-        err_errno(&err, room ? errno : ENOMEM, "the file of a certificate (PEM) is expected");
-    else
-        buf_commit(&pem, (size_t)n);
-    if (fd >= 0)
-        close(fd);
-    if (!err.code && !tls_identity_load_public(buf_span(&pem), &id, &err)) {
-        size_t count = explain_certificate_names(id, arena, &names);
-        s->certificate = arena_printf(arena,
-                                      "%.*s%s, thumbprint %.*s%s; no connector asks for client certificates, so it "
-                                      "gives no principal",
-                                      SPAN_ARG(count ? names[0] : SPAN("no name")), count > 1 ? " and others" : "",
-                                      SPAN_ARG(tls_identity_thumbprint(id)),
-                                      tls_identity_self_signed(id) ? ", self-signed" : "");
-    }
-    tls_identity_free(id);
-    buf_done(&pem);
-    return err.code ? complain("cert", file, err.text) : true;
 }
 
 /* ---- the stores ---- */
@@ -289,8 +254,15 @@ int cli_explain(int argc, char **argv)
     if (left)
         return EXIT_USAGE;
     arena_init(&arena, ARENA_MAX);
-    if (read_session(&a, &arena, &session) && read_client_certificate(a.cert, &arena, &session))
-        status = with_state(cli_state(a.state), &session, &arena, a.json);
+    struct explain_client client = {0};
+    struct err err = {0};
+    if (read_session(&a, &arena, &session)) {
+        if (a.cert && explain_client_read(&client, a.cert, cli_state(a.state), &arena, &session, &err))
+            complain("cert", a.cert, err.text);
+        else
+            status = with_state(cli_state(a.state), &session, &arena, a.json);
+    }
+    explain_client_free(&client);
     arena_clear(&arena);
     return status;
 }

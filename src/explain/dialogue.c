@@ -52,8 +52,12 @@ static const struct smtp_server_output output = {on_write, on_start_tls, on_ask,
 
 static void begin_gate(struct dialogue *d, bool tls)
 {
-    const struct explanation *e = d->e;
-    gate_begin(&d->gate, e->policy, e->connector, tls ? e->session->servers : 0);
+    struct explanation *e = d->e;
+    const struct gate_tls none = {.fingerprint = SPAN("")};
+    gate_begin(&d->gate, e->policy, e->connector, 0);
+    if (tls)
+        gate_secured(&d->gate, gate_asks_certificate(e->policy, e->connector) ? &e->session->client : &none,
+                     e->arena);
 }
 
 /* Until the machine has taken all of the bytes and waits for more, or the session is over. */

@@ -17,9 +17,8 @@
 struct explain_session {
     struct ip_addr remote;
     struct ip_endpoint local;
-    bool tls; /* STARTTLS, or at once where the connector has ImplicitTls */
-    /* What the client's certificate proves: a set of PRINCIPAL_BIT of server kinds; counts under TLS only. */
-    unsigned servers;
+    bool tls;                /* STARTTLS, or at once where the connector has ImplicitTls */
+    struct gate_tls client;  /* its certificate; counts under TLS only, where the connector asks for one */
     struct span certificate; /* the client's, for people; or empty */
     bool auth;
     struct span user; /* with auth: who logs on; the password is taken to be right */

@@ -160,13 +160,22 @@ static bool is_of_domain(void *context, struct span name)
     return !s->found;
 }
 
-bool tls_peer_names_domain(const struct tls_conn *c, struct span domain)
+static bool names_domain(const X509 *cert, struct span domain)
 {
-    const X509 *cert = SSL_get0_peer_certificate(c->ssl);
     struct search s = {domain, false};
     if (cert && domain.len)
         tls_each_name(cert, is_of_domain, &s);
     return s.found;
+}
+
+bool tls_peer_names_domain(const struct tls_conn *c, struct span domain)
+{
+    return names_domain(SSL_get0_peer_certificate(c->ssl), domain);
+}
+
+bool tls_identity_names_domain(const struct tls_identity *id, struct span domain)
+{
+    return names_domain(id->leaf, domain);
 }
 
 const char *tls_peer_problem(const struct tls_conn *c)

@@ -2,6 +2,7 @@
 #include "tls/openssl.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -55,6 +56,22 @@ struct tls_trust *tls_trust_share(struct tls_trust *t)
 {
     t->references++;
     return t;
+}
+
+const char *tls_trust_problem(const struct tls_trust *t, const struct tls_identity *id, int64_t now_ms)
+{
+    X509_STORE *nobody = t ? NULL : X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    const char *problem = "out of memory";
+    if (ctx && (t || nobody) && X509_STORE_CTX_init(ctx, t ? t->store : nobody, id->leaf, id->chain) == 1) {
+        X509_STORE_CTX_set_time(ctx, 0, (time_t)(now_ms / 1000));
+        X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(ctx), X509_PURPOSE_ANY);
+        problem = X509_verify_cert(ctx) == 1 ? NULL : X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
+    }
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(nobody);
+    ERR_clear_error();
+    return problem;
 }
 
 void tls_trust_free(struct tls_trust *t)

@@ -140,6 +140,9 @@ static void test_client_certificates(void **state UNUSED)
         const char *problem = tls_peer_problem(s);
         CHECK_STR(rows[i].row, problem, rows[i].problem);
         CHECK_INT(rows[i].row, tls_info(s).verified, !rows[i].problem);
+        if (rows[i].id) /* without a session the verdict is the same */
+            CHECK_INT(rows[i].row, tls_trust_problem(rows[i].trust ? trust : NULL, rows[i].id, now) == NULL,
+                      !rows[i].problem);
         CHECK_INT(rows[i].row, tls_peer_names_domain(s, SPAN("partner.test")), rows[i].id != NULL);
         CHECK_INT(rows[i].row, tls_peer_names_domain(s, SPAN("MX.partner.test")), rows[i].id != NULL);
         CHECK(rows[i].row, !tls_peer_names_domain(s, SPAN("artner.test")));

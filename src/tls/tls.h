@@ -30,6 +30,8 @@ enum err_code tls_identity_load_public(struct span chain_pem, struct tls_identit
 /* One reference more. */
 struct tls_identity *tls_identity_share(struct tls_identity *id);
 void tls_identity_free(struct tls_identity *id); /* gives a reference back; NULL allowed */
+/* True when a DNS name of the leaf is the domain, or a host or wildcard below it. */
+bool tls_identity_names_domain(const struct tls_identity *id, struct span domain);
 /* Appends the leaf's DNS names (SAN dNSName; the subject's CN where there is no SAN), separated by ", ". What
  * cannot be a host name (blanks, commas, control and 8-bit characters) is left out. */
 void tls_identity_names(const struct tls_identity *id, struct buf *out);
@@ -108,6 +110,11 @@ enum err_code tls_read_certificate_file(struct span file, struct span password, 
 enum err_code tls_trust_new(struct span pem, struct tls_trust **ret, struct err *err);
 struct tls_trust *tls_trust_share(struct tls_trust *t);
 void tls_trust_free(struct tls_trust *t); /* gives a reference back; NULL allowed */
+/*
+ * Why a certificate would not be verified as a client's at that time, as tls_peer_problem says it; NULL: it would
+ * be. t NULL: nobody is trusted.
+ */
+const char *tls_trust_problem(const struct tls_trust *t, const struct tls_identity *id, int64_t now_ms);
 /* The path of the system's bundle; NULL: this system has none where it is usually kept. */
 const char *tls_system_trust_path(void);
 

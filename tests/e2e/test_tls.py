@@ -382,3 +382,27 @@ def test_text_behind_starttls(server):
         s.send(b"MAIL FROM:<x@outside.test>\r\n")
         assert s.reply() == "421 4.7.0"
         assert s.closed()
+
+
+# ---- explain says the same
+
+
+def explain(server, *options):
+    import json
+    from support.server import BINARY
+    p = run([BINARY, "explain", "--state", server.state, "--remote", "127.0.0.8", "--local", "127.0.0.1:%d" % server.smtp, "--from", "x@partner.test",
+             "--to", "alice@example.com", "--json", *options], check=False)
+    return json.loads(p.stdout)
+
+
+def test_explain_knows_partners(partners, authority):
+    crt, _ = authority.issue("mx.partner.test")
+    other, _ = authority.issue("mx.bank.test")
+    expired, _ = authority.issue("mx.partner.test", days=-1)
+    for options, code, says in (((), 550, "TLS was not started"), (("--tls",), 550, "no client certificate was presented"),
+                                (("--tls", "--cert", expired), 550, "is not valid here"), (("--tls", "--cert", other), 550, "does not name it"),
+                                (("--tls", "--cert", crt), 250, "")):
+        e = explain(partners, *options)
+        assert e["code"] == code, (options, e)
+        assert says in str(e), (options, e)
+    assert "not trusted: certificate has expired" in explain(partners, "--tls", "--cert", expired)["session"]["certificate"]
