@@ -6,8 +6,8 @@
  */
 #include "cli/explain_stores.h"
 
+#include "cmdlet/policy_block.h"
 #include "directory/recipient.h"
-#include "role/manage/snapshot.h"
 
 #include <inttypes.h>
 
@@ -275,8 +275,8 @@ struct explain_facts explain_stores_facts(struct explain_stores *s)
 enum err_code explain_stores_compile(struct object_store *policy, struct buf *ret_block, struct policy **ret,
                                      struct err *err)
 {
-    buf_init(ret_block, SNAPSHOT_MAX);
-    enum err_code code = snapshot_compile(policy, object_store_generation(policy), ret_block, err);
+    buf_init(ret_block, POLICY_BLOCK_MAX);
+    enum err_code code = cmdlet_policy_block(policy, object_store_generation(policy), ret_block, err);
     if (!code)
         code = policy_open(buf_span(ret_block), ret, err);
     if (code)

@@ -2,7 +2,7 @@
  * when. */
 #include "cmdlet/acl.h"
 
-#include "base/ip.h"
+#include "audit/address.h"
 #include "cmdlet/internal.h"
 #include "policy/policy.h"
 
@@ -141,17 +141,11 @@ enum err_code acl_set_groups(struct acl *acl, unsigned groups, bool keep_others,
     return ERR_NONE;
 }
 
-/* Whether a narrowed entry counts for a question about the whole ACL. */
-typedef bool narrowed_fn(const struct acl *acl, const struct narrowing *n, bool deny);
-
-static bool narrowed_never(const struct acl *acl, const struct narrowing *n, bool deny)
-{
-    (void)acl, (void)n, (void)deny;
-    return false;
-}
-
-/* The entries as the policy layer knows them; what it cannot read grants nothing and is left out. */
-static size_t entries_of(const struct acl *acl, narrowed_fn *counts, struct acl_entry *ret)
+/*
+ * The entries as permission groups know them: those that are narrowed belong to none. What the policy layer cannot
+ * read grants nothing and is left out.
+ */
+static size_t entries_of(const struct acl *acl, struct acl_entry *ret)
 {
     size_t n = 0;
     for (size_t i = 0; i < acl->count; i++) {
@@ -160,8 +154,7 @@ static size_t entries_of(const struct acl *acl, narrowed_fn *counts, struct acl_
         enum principal p = principal_parse(text_of(item, "User"), &guid);
         enum right right = right_from_name(text_of(item, "ExtendedRight"));
         struct narrowing of = narrowing_of(item->record);
-        bool counted = !narrowing_is_narrowed(&of) || counts(acl, &of, is_deny(item));
-        if (!item->removed && counted && p < PRINCIPAL_KINDS && right < RIGHT_COUNT)
+        if (!item->removed && !narrowing_is_narrowed(&of) && p < PRINCIPAL_KINDS && right < RIGHT_COUNT)
             ret[n++] = (struct acl_entry){p, right, is_deny(item)};
     }
     return n;
@@ -185,7 +178,7 @@ enum err_code acl_groups(const struct acl *acl, struct value *ret, struct err *e
     bool custom;
     if (!entries || !items)
         return cmdlet_no_memory(err);
-    unsigned groups = group_detect(entries, entries_of(acl, narrowed_never, entries), acl->context->edge, &custom);
+    unsigned groups = group_detect(entries, entries_of(acl, entries), acl->context->edge, &custom);
     size_t n = group_names(groups, custom || has_narrowed(acl), names);
     for (size_t i = 0; i < n; i++)
         items[i] = value_string(names[i]);
@@ -231,60 +224,49 @@ enum err_code acl_add_send_defaults(struct acl *acl, struct err *err)
 
 /* ---- open relays ---- */
 
-/* More addresses than 10.0.0.0/8, or than an IPv6 allocation of /32: no private network is so large. */
-static bool is_wide(struct span text)
+/* A sender is easily made up, so it narrows nothing here; recipients do, and a narrowed denial is none. */
+static bool counts_for_relaying(const struct acl *acl, const struct acl_item *item)
 {
-    struct ip_range r, widest;
-    bool known = ip_parse_range(text, &r);
-    bool v4 = known && ip_is_v4(r.first);
-    return known && ip_parse_range(v4 ? SPAN("10.0.0.0/8") : SPAN("2001:db8::/32"), &widest) &&
-           ip_range_cmp_size(r, widest) > 0;
+    struct narrowing n = narrowing_of(item->record);
+    if (is_deny(item))
+        return !narrowing_is_narrowed(&n);
+    return n.values[NARROWING_RECIPIENTS].list.count == 0 && !narrowing_has_expired(&n, acl->context->now_ms());
 }
 
-static bool holds(const struct acl_entry *entries, size_t n, unsigned principals, enum right right)
+static bool holds(const struct acl *acl, unsigned principals, enum right right)
 {
     bool allowed = false;
-    for (size_t i = 0; i < n; i++) {
-        if (entries[i].right != right || entries[i].principal >= PRINCIPAL_WELL_KNOWN ||
-            !(principals & PRINCIPAL_BIT(entries[i].principal)))
+    for (size_t i = 0; i < acl->count; i++) {
+        struct span guid;
+        const struct acl_item *item = &acl->items[i];
+        enum principal p = principal_parse(text_of(item, "User"), &guid);
+        if (item->removed || p >= PRINCIPAL_WELL_KNOWN || !(principals & PRINCIPAL_BIT(p)) ||
+            right_from_name(text_of(item, "ExtendedRight")) != right || !counts_for_relaying(acl, item))
             continue;
-        if (entries[i].deny)
+        if (is_deny(item))
             return false;
         allowed = true;
     }
     return allowed;
 }
 
-static bool narrowed_relays(const struct acl *acl, const struct narrowing *n, bool deny)
-{
-    return !deny && n->values[NARROWING_RECIPIENTS].list.count == 0 &&
-           !narrowing_has_expired(n, acl->context->now_ms());
-}
-
-enum err_code acl_check_open_relay(const struct acl *acl, const struct record *connector, struct err *err)
+bool acl_may_open_relay(const struct acl *acl, const struct record *connector)
 {
     const struct value *ranges = record_get(connector, SPAN("RemoteIPRanges"));
     const struct value *auth = record_get(connector, SPAN("AuthMechanism"));
-    struct acl_entry *entries = ARENA_ARRAY(acl->arena, acl->count, struct acl_entry);
+    struct audit_extent extent = {0};
     bool external = false;
-    if (!entries)
-        return cmdlet_no_memory(err);
     for (size_t i = 0; auth && auth->kind == VALUE_LIST && i < auth->list.count; i++)
         external = external || span_ieq(auth->list.items[i].s, SPAN("ExternalAuthoritative"));
+    for (size_t i = 0; ranges && ranges->kind == VALUE_LIST && i < ranges->list.count; i++) {
+        struct ip_range r;
+        if (ip_parse_range(ranges->list.items[i].s, &r))
+            audit_extent_add(&extent, r);
+    }
     unsigned who = PRINCIPAL_BIT(PRINCIPAL_EVERYONE) |
-                   (external ? PRINCIPAL_BIT(PRINCIPAL_EXTERNALLY_SECURED) : PRINCIPAL_BIT(PRINCIPAL_ANONYMOUS));
-    size_t n = entries_of(acl, narrowed_relays, entries);
-    if (!holds(entries, n, who, RIGHT_SUBMIT) || !holds(entries, n, who, RIGHT_ACCEPT_ANY_RECIPIENT))
-        return ERR_NONE;
-    for (size_t i = 0; ranges && ranges->kind == VALUE_LIST && i < ranges->list.count; i++)
-        if (is_wide(ranges->list.items[i].s))
-            return err_set(err, ERR_DENIED,
-                           "receive connector \"%.*s\" would be an open relay: clients from %.*s could send to any "
-                           "domain without proving who they are; narrow RemoteIPRanges to the addresses that must "
-                           "relay, or add -Force",
-                           SPAN_ARG(span_head(record_string(connector, SPAN("Name")), 64)),
-                           SPAN_ARG(ranges->list.items[i].s));
-    return ERR_NONE;
+                   PRINCIPAL_BIT(external ? PRINCIPAL_EXTERNALLY_SECURED : PRINCIPAL_ANONYMOUS);
+    return audit_extent_is_wide(extent) && holds(acl, who, RIGHT_SUBMIT) &&
+           (external || holds(acl, who, RIGHT_ACCEPT_ANY_RECIPIENT));
 }
 
 /* ---- saving ---- */

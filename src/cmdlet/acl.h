@@ -48,12 +48,11 @@ unsigned acl_groups_named(const struct value *groups, bool *ret_custom);
 /* What a new send connector grants. */
 enum err_code acl_add_send_defaults(struct acl *acl, struct err *err);
 /*
- * ERR_DENIED when clients that proved nothing may relay to any domain from more addresses than a private network
- * has: an open relay. The connector's record has RemoteIPRanges and AuthMechanism. A grant that is narrowed makes
- * one as well unless it is for certain recipients only or has expired (a sender is easily made up); a narrowed
- * denial does not prevent one.
+ * Whether a receive connector with this ACL, RemoteIPRanges and AuthMechanism would be an open relay, if nothing
+ * more specific stood beside it: for whoever writes statements that must go through one by one (relay_guard.h
+ * decides about what they do).
  */
-enum err_code acl_check_open_relay(const struct acl *acl, const struct record *connector, struct err *err);
+bool acl_may_open_relay(const struct acl *acl, const struct record *connector);
 /* ERR_LIMIT: more than POLICY_ACL_MAX entries. */
 enum err_code acl_save(const struct acl *acl, struct err *err);
 /* Takes every entry of a connector out of the store. */

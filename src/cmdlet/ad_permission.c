@@ -121,6 +121,7 @@ static enum err_code run_add(struct shell_call *call, struct err *err)
     unsigned rights;
     bool send_as;
     const struct value *who = cmdlet_argument(call, "User");
+    cmdlet_note_force(call);
     enum err_code code = send_as_is_asked(call, &send_as, err);
     if (code == ERR_NONE && send_as)
         return send_as_add(call, identity_of(call), err);
@@ -141,16 +142,10 @@ static enum err_code run_add(struct shell_call *call, struct err *err)
         code = narrowing_check(call, &narrowing, rights, send_side, cmdlet_switch(call, "Deny"), err);
     if (code == ERR_NONE)
         code = add_rights(call, &acl, &user, rights, &narrowing, connector, err);
-    if (code == ERR_NONE && !send_side && !cmdlet_switch(call, "Force"))
-        code = acl_check_open_relay(&acl, connector, err);
-    if (code)
+    if (code || (call->what_if && !cmdlet_try_what_if(call, record_string(connector, SPAN("Name")))))
         return code;
-    if (call->what_if) {
-        cmdlet_say_what_if(call, record_string(connector, SPAN("Name")));
-        return ERR_NONE;
-    }
     code = acl_save(&acl, err);
-    return code ? code : emit_fresh(call, &acl, connector, err);
+    return code || call->what_if ? code : emit_fresh(call, &acl, connector, err);
 }
 
 /* ---- Get ---- */
@@ -215,10 +210,8 @@ static enum err_code remove_entry(struct shell_call *call, const struct record *
 {
     if (send_as_is_entry(entry))
         return send_as_remove_entry(call, entry, err);
-    if (call->what_if) {
-        cmdlet_say_what_if(call, record_string(entry, SPAN("Identity")));
+    if (call->what_if && !cmdlet_try_what_if(call, record_string(entry, SPAN("Identity"))))
         return ERR_NONE;
-    }
     enum err_code code = object_store_remove(cmdlet_context(call)->policy, SPAN("ADPermission"),
                                              record_string(entry, SPAN("Guid")), err);
     return code == ERR_NOT_FOUND ? err_set(err, code, "Remove-ADPermission: the entry is gone already") : code;
@@ -266,10 +259,8 @@ static enum err_code remove_rights(struct shell_call *call, struct acl *acl, con
     }
     if (code)
         return code;
-    if (call->what_if && removed) {
-        cmdlet_say_what_if(call, record_string(connector, SPAN("Name")));
+    if (call->what_if && removed && !cmdlet_try_what_if(call, record_string(connector, SPAN("Name"))))
         return ERR_NONE;
-    }
     return acl_save(acl, err);
 }
 
@@ -281,6 +272,7 @@ static enum err_code run_remove(struct shell_call *call, struct err *err)
     struct permission_user user;
     unsigned rights;
     bool send_as;
+    cmdlet_note_force(call);
     if (identity && identity->kind == VALUE_RECORD && span_ieq(identity->record->type, SPAN("ADPermission")))
         return remove_entry(call, identity->record, err);
     enum err_code code = send_as_is_asked(call, &send_as, err);
@@ -335,7 +327,7 @@ static const struct shell_parameter add_parameters[] = {
     IDENTITY("The receive or send connector; or the mailbox, contact or group."),
     CHANGE,
     {"Comment", NULL, 0, "<String>", "A note for administrators."},
-    {"Force", NULL, PARAMETER_SWITCH, NULL, "Also where the result is an open relay."},
+    CMDLET_FORCE,
 };
 static const struct shell_parameter get_parameters[] = {
     IDENTITY("The receive or send connector; or the mailbox, contact or group."),
@@ -345,6 +337,7 @@ static const struct shell_parameter get_parameters[] = {
 static const struct shell_parameter remove_parameters[] = {
     IDENTITY("The connector or recipient, or an entry of Get-ADPermission."),
     CHANGE,
+    CMDLET_FORCE,
 };
 
 const struct shell_command permission_commands[PERMISSION_COMMANDS] = {

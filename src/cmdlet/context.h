@@ -1,9 +1,12 @@
 /* context.h: what cmdlets work on: the stores and the facts of this node. Given to the shell as its context. */
 #pragma once
 
+#include "cmdlet/relay_guard.h"
 #include "store/facts/facts.h"
 #include "store/objects.h"
 #include "tls/certificate_store.h"
+
+struct shell_host;
 
 /*
  * The queues as seen by Get-Queue and Get-Message: records of the types Queue and Message with the properties of
@@ -60,4 +63,8 @@ struct cmdlet_context {
     bool secrets_elsewhere;                 /* of struct schema_facts */
     int64_t (*now_ms)(void);                /* since 1970 */
     void (*random)(void *bytes, size_t count);
+    /* Of the statement that runs; the transaction begins with neither. */
+    struct shell_host *forced; /* -Force was given: whom to warn; NULL: it was not */
+    bool trial;                /* -WhatIf: what was changed is checked and then undone */
+    struct relay_guard relays;
 };

@@ -45,8 +45,7 @@ static enum err_code load(struct export *e, const struct record *connector, stru
 
 static bool is_open(const struct acl *acl, const struct record *connector)
 {
-    struct err unwanted;
-    return is_receive(connector) && acl_check_open_relay(acl, connector, &unwanted) == ERR_DENIED;
+    return is_receive(connector) && acl_may_open_relay(acl, connector);
 }
 
 enum err_code export_connector_flags(struct export *e, const struct record *connector)
@@ -146,6 +145,7 @@ static enum err_code user_of(struct export *e, const struct acl_item *item, stru
     return p == PRINCIPAL_USER || p == PRINCIPAL_GROUP ? export_recipient(e, guid, ret) : ERR_NONE;
 }
 
+/* Of narrowed entries the name has the Guid; what they are narrowed by decides before it. */
 static int by_user_and_right(const void *a, const void *b)
 {
     const struct named_entry *x = a, *y = b;

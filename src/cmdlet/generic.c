@@ -71,18 +71,26 @@ static enum err_code check(struct shell_call *call, const struct record *old, st
     return code;
 }
 
+/* -WhatIf: whether the change is made all the same, to be checked and undone. What recipients do is checked before.
+ */
+static bool goes_on(struct shell_call *call, const struct record *r)
+{
+    struct span name = record_string(r, SPAN("Name"));
+    if (!noun_of(call)->recipients)
+        return cmdlet_try_what_if(call, name);
+    cmdlet_say_what_if(call, name);
+    return false;
+}
+
 /* Checks and stores the new state. old: the present one; NULL for New-. */
 static enum err_code store(struct shell_call *call, const struct record *old, struct record *r, struct err *err)
 {
     const struct noun *n = noun_of(call);
     struct cmdlet_context *c = cmdlet_context(call);
+    cmdlet_note_force(call);
     enum err_code code = check(call, old, r, err);
-    if (code)
+    if (code || (call->what_if && !goes_on(call, r)))
         return code;
-    if (call->what_if) {
-        cmdlet_say_what_if(call, record_string(r, SPAN("Name")));
-        return ERR_NONE;
-    }
     code = cmdlet_set(r, "WhenChanged", value_time(c->now_ms()), err);
     if (code == ERR_NONE && object_store_put(cmdlet_store(c, n), r, err) != ERR_NONE)
         code = object_error(call, r, err);
@@ -148,14 +156,11 @@ enum err_code cmdlet_run_remove(struct shell_call *call, struct err *err)
     const struct noun *n = noun_of(call);
     struct record *r;
     enum err_code code = cmdlet_target(call, n, &r, err);
+    cmdlet_note_force(call);
     if (code == ERR_NONE && n->removing)
         code = n->removing(call, r, err);
-    if (code)
+    if (code || (call->what_if && !goes_on(call, r)))
         return code;
-    if (call->what_if) {
-        cmdlet_say_what_if(call, record_string(r, SPAN("Name")));
-        return ERR_NONE;
-    }
     code = object_store_remove(cmdlet_store(cmdlet_context(call), n), span_of(n->class->name),
                                record_string(r, SPAN("Guid")), err);
     return code == ERR_NONE && n->removed ? n->removed(call, r, err) : code;

@@ -38,6 +38,13 @@ struct noun {
     enum err_code (*removed)(struct shell_call *call, const struct record *r, struct err *err);
 };
 
+/* The parameter of every cmdlet that can change who may relay. */
+#define CMDLET_FORCE                                                                                               \
+    {                                                                                                              \
+        "Force", NULL, PARAMETER_SWITCH, NULL,                                                                     \
+            "Also where the result is an open relay, which is refused otherwise; the audit goes on to show it."    \
+    }
+
 extern const struct noun noun_receive_connector, noun_send_connector, noun_accepted_domain, noun_mailbox,
     noun_mail_contact, noun_distribution_group, noun_transport_server, noun_transport_config;
 enum {
@@ -62,6 +69,13 @@ enum err_code cmdlet_run_set(struct shell_call *call, struct err *err);
 enum err_code cmdlet_run_remove(struct shell_call *call, struct err *err);
 /* Warns "What if: ..." about the object. */
 void cmdlet_say_what_if(struct shell_call *call, struct span object);
+/*
+ * The same for a change of the policy. True: the change may be made, since the statement will be checked with it
+ * and then undone; false: the statement has made real changes before, so nothing must be changed any more.
+ */
+bool cmdlet_try_what_if(struct shell_call *call, struct span object);
+/* Notes -Force for the statement, where it is given. */
+void cmdlet_note_force(struct shell_call *call);
 void cmdlet_warn(struct shell_call *call, const char *format, ...) PRINTF(2, 3);
 
 /* ---- object.c: contexts, records ---- */

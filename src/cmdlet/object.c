@@ -84,6 +84,21 @@ void cmdlet_say_what_if(struct shell_call *call, struct span object)
     cmdlet_warn(call, "What if: %s on \"%.*s\".", call->command->name, SPAN_ARG(span_head(object, 200)));
 }
 
+bool cmdlet_try_what_if(struct shell_call *call, struct span object)
+{
+    struct cmdlet_context *c = cmdlet_context(call);
+    cmdlet_say_what_if(call, object);
+    bool undone = !c->secrets_elsewhere; /* a script of `apply` has no transaction of its own */
+    c->trial = undone && (c->trial || !(c->policy->changed || c->recipients->changed));
+    return c->trial;
+}
+
+void cmdlet_note_force(struct shell_call *call)
+{
+    if (cmdlet_switch(call, "Force"))
+        cmdlet_context(call)->forced = call->host;
+}
+
 /* The only object of a settings class; NULL where there is none yet. */
 static enum err_code settings(struct cmdlet_context *c, const char *class_name, struct arena *arena,
                               struct record **ret, struct err *err)

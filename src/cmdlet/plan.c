@@ -518,6 +518,7 @@ enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *scri
         code = plan_all(&p, script->recipients);
     if (!code)
         warn_of_passwords(&p);
+    ret->forced = d.context.forced;
     desired_done(&d);
     return code;
 }

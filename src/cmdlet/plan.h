@@ -31,6 +31,7 @@ struct plan {
     struct plan_change *changes; /* in the order of classes and names */
     size_t count, cap;
     size_t added, set, removed; /* changes that are not implied */
+    bool forced;                /* a statement of the script says -Force: it may make open relays */
 };
 
 /* A script as it was given. */

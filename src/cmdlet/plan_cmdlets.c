@@ -166,6 +166,8 @@ static enum err_code check_no_recipients(const struct plan *p, struct err *err)
 static enum err_code store(struct shell_call *call, const struct plan *p, int64_t within, struct err *err)
 {
     enum err_code code = within ? check_no_recipients(p, err) : ERR_NONE;
+    if (p->forced)
+        cmdlet_context(call)->forced = call->host;
     if (!code && within && p->count)
         code = pending_begin(cmdlet_context(call), within, err);
     return code ? code : plan_apply(cmdlet_context(call), p, err);
@@ -207,6 +209,7 @@ static enum err_code run_confirm(struct shell_call *call, struct err *err)
 
 static enum err_code run_undo(struct shell_call *call, struct err *err)
 {
+    cmdlet_context(call)->forced = call->host; /* to what was there before, whatever it was */
     enum err_code code = call->what_if ? ERR_NONE : pending_roll_back(cmdlet_context(call), err);
     if (!code)
         call->emit(call, value_of("Rolled back: the policy is what it was before."));

@@ -215,15 +215,10 @@ static enum err_code planned_acl(struct shell_call *call, const struct record *o
     return code || !set ? code : acl_set_groups(ret, groups, custom, err);
 }
 
-static enum err_code prepare(struct shell_call *call, const struct record *old, struct record *r, struct err *err)
+static enum err_code prepare(struct shell_call *call, const struct record *old UNUSED, struct record *r,
+                             struct err *err)
 {
-    struct acl acl;
-    enum err_code code = planned_acl(call, old, r, &acl, err);
-    if (code == ERR_NONE)
-        code = check_conflicts(call, r, err);
-    if (code == ERR_NONE && !cmdlet_switch(call, "Force"))
-        code = acl_check_open_relay(&acl, r, err);
-    return code;
+    return check_conflicts(call, r, err);
 }
 
 static enum err_code stored(struct shell_call *call, const struct record *old, struct record *r, struct err *err)
@@ -273,8 +268,6 @@ static const struct noun_parameter parameters[] = {
     {VERB_BIT(VERB_NEW),
      {"TemplateInstance", NULL, 0, "<ReceiveConnector>",
       "A connector whose settings are taken where none are given."}},
-    {VERB_BIT(VERB_NEW) | VERB_BIT(VERB_SET),
-     {"Force", NULL, PARAMETER_SWITCH, NULL, "Also where the result is an open relay."}},
     {VERB_BIT(VERB_NEW) | VERB_BIT(VERB_GET), {"Server", NULL, PARAMETER_HIDDEN, "<Server>", "This server."}},
 };
 

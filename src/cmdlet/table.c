@@ -70,7 +70,7 @@ static bool is_parameter(const struct schema_property *p, enum verb v)
 static void add_verb(struct builder *b, const struct noun *n, enum verb v)
 {
     const struct schema_class *k = n->class;
-    struct shell_parameter *p = ARENA_ARRAY(b->arena, k->count + n->parameter_count + 2, struct shell_parameter);
+    struct shell_parameter *p = ARENA_ARRAY(b->arena, k->count + n->parameter_count + 3, struct shell_parameter);
     struct shell_command *c = ARENA_NEW(b->arena, struct shell_command);
     size_t count = 0;
     if (!p || !c) {
@@ -86,6 +86,8 @@ static void add_verb(struct builder *b, const struct noun *n, enum verb v)
     for (size_t i = 0; i < n->parameter_count; i++)
         if (n->parameters[i].verbs & VERB_BIT(v))
             p[count++] = n->parameters[i].parameter;
+    if (verbs[v].changes && !n->recipients && !n->singleton)
+        p[count++] = (struct shell_parameter)CMDLET_FORCE;
     p[count++] = (struct shell_parameter){"DomainController", NULL, PARAMETER_HIDDEN, "<Fqdn>", "Accepted."};
     const char *article = n->singleton ? " the " : k->label[0] == 'a' ? " an " : " a ";
     *c = (struct shell_command){

@@ -41,6 +41,7 @@ struct object_store_ops {
 
 struct object_store {
     const struct object_store_ops *ops;
+    bool changed; /* by the transaction that is open, or that was the last; kept by the calls below */
 };
 
 /* For adapters whose source has another order: as list must give them. */

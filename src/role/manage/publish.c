@@ -7,6 +7,7 @@
 #include "role/manage/publish.h"
 
 #include "base/cursor.h"
+#include "cmdlet/policy_block.h"
 #include "role/manage/snapshot.h"
 #include "runtime/log.h"
 #include "runtime/memory_file.h"
@@ -79,8 +80,8 @@ static enum err_code seal(const struct buf *block, struct buf *bindings, int *re
 static enum err_code make(struct publish *p, struct buf *bindings, int *ret_fd, struct err *err)
 {
     struct buf block;
-    buf_init(&block, SNAPSHOT_MAX);
-    enum err_code code = snapshot_compile(p->policy, p->generation, &block, err);
+    buf_init(&block, POLICY_BLOCK_MAX);
+    enum err_code code = cmdlet_policy_block(p->policy, p->generation, &block, err);
     if (!code)
         code = seal(&block, bindings, ret_fd, err);
     buf_wipe(&block); /* it holds the passwords of smart hosts */

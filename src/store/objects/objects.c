@@ -20,7 +20,10 @@ void object_store_sort(struct record **records, size_t count)
 
 enum err_code object_store_begin(struct object_store *s, struct err *err)
 {
-    return s->ops->begin(s, err);
+    enum err_code code = s->ops->begin(s, err);
+    if (code == ERR_NONE)
+        s->changed = false;
+    return code;
 }
 
 enum err_code object_store_commit(struct object_store *s, struct err *err)
@@ -43,7 +46,9 @@ enum err_code object_store_put(struct object_store *s, const struct record *r, s
     for (size_t i = 0; i < r->count; i++)
         if (!schema_property(c, r->fields[i].name))
             return err_set(err, ERR_INVALID, "a %s has no property %.*s", c->label, SPAN_ARG(r->fields[i].name));
-    return s->ops->put(s, r, err);
+    enum err_code code = s->ops->put(s, r, err);
+    s->changed = s->changed || code == ERR_NONE;
+    return code;
 }
 
 /* The class's name as the schema spells it: adapters compare it exactly. */
@@ -55,7 +60,9 @@ static struct span canonical(struct span class_name)
 
 enum err_code object_store_remove(struct object_store *s, struct span class_name, struct span guid, struct err *err)
 {
-    return s->ops->remove(s, canonical(class_name), guid, err);
+    enum err_code code = s->ops->remove(s, canonical(class_name), guid, err);
+    s->changed = s->changed || code == ERR_NONE;
+    return code;
 }
 
 enum err_code object_store_list(struct object_store *s, struct span class_name, struct arena *arena,
