@@ -1,12 +1,12 @@
 /*
  * cli.h: the commands of the program `mailreeve`. Exit status, unless said otherwise: 0 done, 1 failed, 2 the
- * command line is wrong.
+ * command line is wrong. Where 1 is an answer (audit), 3 says that there is none.
  */
 #pragma once
 
 #include "base/span.h"
 
-enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_IMPOSSIBLE = 3 };
 
 struct cli_command {
     const char *name;
@@ -16,6 +16,7 @@ struct cli_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
+int cli_audit(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_init(int argc, char **argv);
 int cli_serve(int argc, char **argv);

@@ -88,6 +88,24 @@ static const struct cli_command commands[] = {
      "  --json              the plan for programs\n"
      "Exit status: 0 the policy is what FILE says, 1 nothing was changed, 2 the command line is wrong.\n",
      cli_apply},
+    {"audit", "[--state DIR] [--json]", "what is dangerous in the policy",
+     "Decides over all client addresses, with and without TLS, for everybody who may have proved anything or "
+     "nothing: "
+     "open\n"
+     "relays, relaying by way of a gateway or bridge of this host, passwords in the clear, senders that are not "
+     "checked,\n"
+     "certificates that are missing or expire, and connectors, ranges and permissions without effect. Each finding "
+     "has a\n"
+     "session that shows it (see: mailreeve explain) and the cmdlet that mends it (for mailreeve shell).\n"
+     "Reads only; the server may run or not. Findings are danger, warning or note, the worst first.\n"
+     "  --json              one object: dangers, warnings, notes (their numbers); findings, each with severity, "
+     "kind,\n"
+     "                      class and object (whose it is), text, why, witness (a command) and remedy, null where\n"
+     "                      there is none; access, what everybody may do: connector, who, tls, submit, relay,\n"
+     "                      ownSender and otherSender (any address of our own, of other domains)\n"
+     "Exit status: 0 nothing is dangerous, 1 something is, 2 the command line is wrong, 3 the policy cannot be "
+     "read.\n",
+     cli_audit},
 };
 
 static void print_usage(FILE *out)
