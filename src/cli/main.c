@@ -65,13 +65,16 @@ static const struct cli_command commands[] = {
      "FILE says the whole policy, as mailreeve export prints it; - is standard input. It is run on an empty policy "
      "in "
      "memory,\n"
-     "and what it makes is compared with the present state, property by property. Nothing is changed.\n"
+     "and what it makes is compared with the present state, property by property; and what the audit would\n"
+     "find then and does not find now. Nothing is changed.\n"
      "  --recipients        FILE says all recipients too: those it does not make would be removed\n"
      "  --json              for programs\n"
      "Exit status: 0 no difference, 1 differences, 2 FILE or the command line is wrong, or the state cannot be "
      "read.\n",
      cli_plan},
-    {"apply", "[--state DIR] [--recipients] [--json] [--yes] [--confirm-within TIME] FILE | --confirm | --rollback",
+    {"apply",
+     "[--state DIR] [--recipients] [--json] [--yes] [--force] [--confirm-within TIME] FILE | --confirm | "
+     "--rollback",
      "make the policy what a script says",
      "Shows the plan and applies it: all of it or nothing. Passwords that FILE does not give stay. On a terminal "
      "it "
@@ -79,6 +82,8 @@ static const struct cli_command commands[] = {
      "removes objects.\n"
      "  --recipients        FILE says all recipients too: those it does not make are removed\n"
      "  --yes               does not ask\n"
+     "  --force             also where the result is an open relay, which is refused unless FILE itself says "
+     "-Force\n"
      "  --confirm-within T  rolls back by itself unless `mailreeve apply --confirm` comes within T (90s, 5m, 2h), "
      "also "
      "when the\n"

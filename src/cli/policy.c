@@ -214,10 +214,15 @@ static bool read_counts(struct span out, struct counts *ret)
 
 static const char *colour_of(char sign)
 {
-    return sign == '+' ? "\033[32m" : sign == '-' ? "\033[31m" : sign == '~' ? "\033[33m" : NULL;
+    return sign == '+'   ? "\033[32m"
+           : sign == '-' ? "\033[31m"
+           : sign == '~' ? "\033[33m"
+           : sign == '!' ? "\033[1;31m"
+                         : NULL;
 }
 
-/* What comes green, what goes red, what changes yellow: whole lines, or items of lists (cmdlet/plan.h). */
+/* What comes green, what goes red, what changes yellow, what becomes dangerous bold: whole lines, or items of lists
+ * (cmdlet/plan.h). */
 static void print_coloured(struct span text)
 {
     struct span line;
@@ -295,7 +300,7 @@ int cli_plan(int argc, char **argv)
 
 struct apply_options {
     const char *state, *within;
-    bool recipients, json, yes, confirm, rollback;
+    bool recipients, json, yes, force, confirm, rollback;
 };
 
 /* "5m", "90s", "2h", "1d" or hh:mm:ss. */
@@ -342,7 +347,8 @@ static enum err_code import(struct policy_command *c, const struct apply_options
 {
     struct buf b;
     begin_statement(c, &b, "Import-Policy", o->recipients);
-    buf_addf(&b, " -Quiet -Confirm:$false -Generation %llu", (unsigned long long)n->generation);
+    buf_addf(&b, " -Quiet -Confirm:$false%s -Generation %llu", o->force ? " -Force" : "",
+             (unsigned long long)n->generation);
     if (within) {
         buf_add(&b, SPAN(" -ConfirmWithin "));
         shell_quote(&b, (struct value){.kind = VALUE_TIMESPAN, .i = within});

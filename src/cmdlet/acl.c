@@ -2,7 +2,6 @@
  * when. */
 #include "cmdlet/acl.h"
 
-#include "audit/address.h"
 #include "cmdlet/internal.h"
 #include "policy/policy.h"
 
@@ -220,53 +219,6 @@ enum err_code acl_add_send_defaults(struct acl *acl, struct err *err)
                 return code;
         }
     return ERR_NONE;
-}
-
-/* ---- open relays ---- */
-
-/* A sender is easily made up, so it narrows nothing here; recipients do, and a narrowed denial is none. */
-static bool counts_for_relaying(const struct acl *acl, const struct acl_item *item)
-{
-    struct narrowing n = narrowing_of(item->record);
-    if (is_deny(item))
-        return !narrowing_is_narrowed(&n);
-    return n.values[NARROWING_RECIPIENTS].list.count == 0 && !narrowing_has_expired(&n, acl->context->now_ms());
-}
-
-static bool holds(const struct acl *acl, unsigned principals, enum right right)
-{
-    bool allowed = false;
-    for (size_t i = 0; i < acl->count; i++) {
-        struct span guid;
-        const struct acl_item *item = &acl->items[i];
-        enum principal p = principal_parse(text_of(item, "User"), &guid);
-        if (item->removed || p >= PRINCIPAL_WELL_KNOWN || !(principals & PRINCIPAL_BIT(p)) ||
-            right_from_name(text_of(item, "ExtendedRight")) != right || !counts_for_relaying(acl, item))
-            continue;
-        if (is_deny(item))
-            return false;
-        allowed = true;
-    }
-    return allowed;
-}
-
-bool acl_may_open_relay(const struct acl *acl, const struct record *connector)
-{
-    const struct value *ranges = record_get(connector, SPAN("RemoteIPRanges"));
-    const struct value *auth = record_get(connector, SPAN("AuthMechanism"));
-    struct audit_extent extent = {0};
-    bool external = false;
-    for (size_t i = 0; auth && auth->kind == VALUE_LIST && i < auth->list.count; i++)
-        external = external || span_ieq(auth->list.items[i].s, SPAN("ExternalAuthoritative"));
-    for (size_t i = 0; ranges && ranges->kind == VALUE_LIST && i < ranges->list.count; i++) {
-        struct ip_range r;
-        if (ip_parse_range(ranges->list.items[i].s, &r))
-            audit_extent_add(&extent, r);
-    }
-    unsigned who = PRINCIPAL_BIT(PRINCIPAL_EVERYONE) |
-                   PRINCIPAL_BIT(external ? PRINCIPAL_EXTERNALLY_SECURED : PRINCIPAL_ANONYMOUS);
-    return audit_extent_is_wide(extent) && holds(acl, who, RIGHT_SUBMIT) &&
-           (external || holds(acl, who, RIGHT_ACCEPT_ANY_RECIPIENT));
 }
 
 /* ---- saving ---- */

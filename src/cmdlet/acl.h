@@ -47,12 +47,6 @@ enum err_code acl_groups(const struct acl *acl, struct value *ret, struct err *e
 unsigned acl_groups_named(const struct value *groups, bool *ret_custom);
 /* What a new send connector grants. */
 enum err_code acl_add_send_defaults(struct acl *acl, struct err *err);
-/*
- * Whether a receive connector with this ACL, RemoteIPRanges and AuthMechanism would be an open relay, if nothing
- * more specific stood beside it: for whoever writes statements that must go through one by one (relay_guard.h
- * decides about what they do).
- */
-bool acl_may_open_relay(const struct acl *acl, const struct record *connector);
 /* ERR_LIMIT: more than POLICY_ACL_MAX entries. */
 enum err_code acl_save(const struct acl *acl, struct err *err);
 /* Takes every entry of a connector out of the store. */

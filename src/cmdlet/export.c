@@ -144,6 +144,8 @@ static enum err_code domain_flags(struct export *e, const struct record *r)
 {
     if (record_bool(r, SPAN("Default"), false))
         export_parameter(e, "MakeDefault", value_bool(true));
+    if (audited_is_open(&e->relays, r->type, record_string(r, SPAN("Name"))))
+        export_flag(e, "Force");
     return ERR_NONE;
 }
 
@@ -292,6 +294,8 @@ enum err_code export_policy(struct cmdlet_context *c, bool recipients, struct bu
     e.plain_entry = record_new(&e.arena, SPAN("ADPermission"));
     code =
         e.plain_entry ? schema_complete(&schema_ad_permission, c->edge, e.plain_entry, err) : cmdlet_no_memory(err);
+    struct err unusable; /* a policy that cannot be used opens nothing */
+    IGNORE_RESULT(audited_run(&e.relays, c, AUDIT_RELAYS, &e.arena, &unusable));
     buf_add(out, recipients ? SPAN("# The policy with its recipients: mailreeve export --recipients\n")
                             : SPAN("# The policy without its recipients: mailreeve export\n"));
     buf_add(out, SPAN("# What is not here has its default. Passwords are never exported: those there are stay.\n"));
@@ -300,6 +304,7 @@ enum err_code export_policy(struct cmdlet_context *c, bool recipients, struct bu
     for (size_t i = 0; !code && i < ARRAY_LEN(parts); i++)
         if (recipients || !parts[i].noun->recipients)
             code = put_part(&e, &parts[i]);
+    audited_done(&e.relays);
     arena_clear(&e.arena);
     if (!code && out->failed)
         code = err_set(err, ERR_LIMIT,

@@ -3,8 +3,8 @@
  * one word; what differs from that is written entry by entry.
  *
  * Invariants: a group is named when it has written an entry that is there, so entries keep their origin; what it
- * would write and is not there is removed again. Entries that deny come first, and only where the result is an open
- * relay do statements say -Force: no state between two statements is more open than the last.
+ * would write and is not there is removed again. Entries that deny come first. Where the result is an open relay,
+ * and only there, statements say -Force.
  */
 #include "cmdlet/acl.h"
 #include "cmdlet/export_internal.h"
@@ -43,9 +43,9 @@ static enum err_code load(struct export *e, const struct record *connector, stru
                                  : acl_add_send_defaults(ret_made, e->err);
 }
 
-static bool is_open(const struct acl *acl, const struct record *connector)
+static bool is_open(const struct export *e, const struct record *connector)
 {
-    return is_receive(connector) && acl_may_open_relay(acl, connector);
+    return audited_is_open(&e->relays, connector->type, record_string(connector, SPAN("Name")));
 }
 
 enum err_code export_connector_flags(struct export *e, const struct record *connector)
@@ -60,7 +60,7 @@ enum err_code export_connector_flags(struct export *e, const struct record *conn
     for (size_t i = 0; i < n; i++)
         items[i] = value_string(names[i]);
     export_parameter(e, "PermissionGroups", value_list(items, n));
-    if (is_open(&made, connector))
+    if (is_receive(connector) && is_open(e, connector))
         export_flag(e, "Force");
     return ERR_NONE;
 }
@@ -266,7 +266,7 @@ enum err_code export_permissions(struct export *e, const struct record *connecto
         code = name_entries(e, &x.acl, &x.named, &x.count);
     if (code)
         return code;
-    x.force = is_open(&x.made, connector) || is_open(&x.acl, connector);
+    x.force = is_open(e, connector);
     put_entries(e, &x, true);
     put_removals(e, &x);
     put_entries(e, &x, false);

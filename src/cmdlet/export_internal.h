@@ -1,6 +1,7 @@
 /* export_internal.h: what the files of the export share. */
 #pragma once
 
+#include "cmdlet/audited.h"
 #include "cmdlet/export.h"
 #include "cmdlet/internal.h"
 
@@ -10,6 +11,7 @@ struct export
     struct arena arena;
     struct buf *out;
     struct err *err;
+    struct audited relays;      /* which statements must say -Force */
     struct record *plain_entry; /* of an ACL: what a new one is narrowed by, nothing */
 };
 

@@ -517,8 +517,10 @@ enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *scri
     if (!code)
         code = plan_all(&p, script->recipients);
     if (!code)
+        code = plan_find(ret, c, &d.context, err);
+    if (!code)
         warn_of_passwords(&p);
-    ret->forced = d.context.forced;
+    ret->forced = d.context.forced != NULL;
     desired_done(&d);
     return code;
 }

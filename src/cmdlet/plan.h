@@ -26,12 +26,20 @@ struct plan_change {
     struct record *put;       /* to be stored; NULL for PLAN_REMOVE */
 };
 
+/* What the audit finds in the policy that the script makes, and not in the present one. */
+struct plan_finding {
+    const char *severity, *kind, *class_name;
+    struct span object, text, remedy;
+};
+
 struct plan {
     struct arena *arena;
     struct plan_change *changes; /* in the order of classes and names */
     size_t count, cap;
-    size_t added, set, removed; /* changes that are not implied */
-    bool forced;                /* a statement of the script says -Force: it may make open relays */
+    size_t added, set, removed;    /* changes that are not implied */
+    struct plan_finding *findings; /* warnings and dangers, the worst first */
+    size_t finding_count;
+    bool forced; /* a statement of the script says -Force */
 };
 
 /* A script as it was given. */

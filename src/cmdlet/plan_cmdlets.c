@@ -165,12 +165,14 @@ static enum err_code check_no_recipients(const struct plan *p, struct err *err)
 
 static enum err_code store(struct shell_call *call, const struct plan *p, int64_t within, struct err *err)
 {
+    struct cmdlet_context *c = cmdlet_context(call);
+    cmdlet_note_force(call);
+    if (p->forced && !c->forced) /* the script says so itself */
+        c->forced = call->host;
     enum err_code code = within ? check_no_recipients(p, err) : ERR_NONE;
-    if (p->forced)
-        cmdlet_context(call)->forced = call->host;
     if (!code && within && p->count)
-        code = pending_begin(cmdlet_context(call), within, err);
-    return code ? code : plan_apply(cmdlet_context(call), p, err);
+        code = pending_begin(c, within, err);
+    return code ? code : plan_apply(c, p, err);
 }
 
 static enum err_code run_import(struct shell_call *call, struct err *err)
@@ -238,6 +240,7 @@ static const struct shell_parameter compare_parameters[] = {SCRIPT};
 static const struct shell_parameter import_parameters[] = {
     SCRIPT,
     {"ConfirmWithin", NULL, 0, "<hh:mm:ss>", "Rolls back by itself unless Confirm-Policy comes within that time."},
+    CMDLET_FORCE,
     {"Quiet", NULL, PARAMETER_HIDDEN | PARAMETER_SWITCH, NULL, "Without the script's warnings."},
     {"Generation", NULL, PARAMETER_HIDDEN, "<Int>", "Only if the policy is still of this generation."},
 };

@@ -62,3 +62,9 @@ struct span plan_map_text(struct plan_map *m, struct span text);
 enum err_code plan_compare(const struct schema_class *class, bool edge, const struct record *old_view,
                            const struct record *new_view, struct arena *arena, struct plan_property **ret,
                            size_t *ret_count, struct err *err);
+
+/* ---- plan_findings.c: what becomes dangerous ---- */
+
+/* Fills in the plan's findings. A policy that cannot be used has none. */
+enum err_code plan_find(struct plan *p, struct cmdlet_context *present, struct cmdlet_context *wanted,
+                        struct err *err);

@@ -84,11 +84,22 @@ static void put_change(struct buf *out, const struct plan_change *c, struct aren
         put_property(out, c->action, &c->properties[i]);
 }
 
+static void put_finding(struct buf *out, const struct plan_finding *f)
+{
+    const struct schema_class *c = schema_class(span_of(f->class_name));
+    buf_addf(out, "! %s: %s \"%.*s\": %.*s\n", f->severity, c ? c->label : f->class_name, SPAN_ARG(f->object),
+             SPAN_ARG(f->text));
+    if (f->remedy.len)
+        buf_addf(out, "    %-*s %.*s\n", NAME_WIDTH, "to mend it", SPAN_ARG(f->remedy));
+}
+
 void plan_print_text(struct buf *out, const struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
         if (!plan->changes[i].implied)
             put_change(out, &plan->changes[i], plan->arena);
+    for (size_t i = 0; i < plan->finding_count; i++)
+        put_finding(out, &plan->findings[i]);
     if (plan->count == 0)
         buf_add(out, SPAN("No differences: the policy is what the script says."));
     else
@@ -129,19 +140,37 @@ static struct record *change_record(struct arena *a, const struct plan_change *c
     return ok ? r : NULL;
 }
 
+static struct record *finding_record(struct arena *a, const struct plan_finding *f)
+{
+    struct record *r = record_new(a, SPAN("AuditFinding"));
+    bool ok = r && record_set(r, SPAN("Severity"), value_of(f->severity)) &&
+              record_set(r, SPAN("Kind"), value_of(f->kind)) &&
+              record_set(r, SPAN("Class"), value_of(f->class_name)) &&
+              record_set(r, SPAN("Object"), value_string(f->object)) &&
+              record_set(r, SPAN("Text"), value_string(f->text)) &&
+              record_set(r, SPAN("Remedy"), f->remedy.len ? value_string(f->remedy) : value_null());
+    return ok ? r : NULL;
+}
+
 static bool put_json(struct buf *out, const struct plan *plan)
 {
     struct record *r = record_new(plan->arena, SPAN("PolicyPlan"));
-    struct value *items = ARENA_ARRAY(plan->arena, plan->count, struct value);
-    bool ok = r && items;
+    struct value *items = ARENA_ARRAY(plan->arena, plan->count, struct value),
+                 *findings = ARENA_ARRAY(plan->arena, plan->finding_count, struct value);
+    bool ok = r && items && findings;
     for (size_t i = 0; ok && i < plan->count; i++) {
         items[i] = value_record(change_record(plan->arena, &plan->changes[i]));
         ok = items[i].record;
     }
+    for (size_t i = 0; ok && i < plan->finding_count; i++) {
+        findings[i] = value_record(finding_record(plan->arena, &plan->findings[i]));
+        ok = findings[i].record;
+    }
     ok = ok && record_set(r, SPAN("Added"), value_int((int64_t)plan->added)) &&
          record_set(r, SPAN("Changed"), value_int((int64_t)plan->set)) &&
          record_set(r, SPAN("Removed"), value_int((int64_t)plan->removed)) &&
-         record_set(r, SPAN("Changes"), value_list(items, plan->count));
+         record_set(r, SPAN("Changes"), value_list(items, plan->count)) &&
+         record_set(r, SPAN("NewFindings"), value_list(findings, plan->finding_count));
     if (ok)
         json_print(out, value_record(r), (struct json_options){.depth = 8});
     return ok;

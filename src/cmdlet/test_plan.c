@@ -290,6 +290,8 @@ static void test_plans(void **state UNUSED)
         const char *has[6], *lacks[3];
     } rows[] = {
         {"nothing", DOMAIN APPS_ANON, DOMAIN APPS_ANON, .has = {"No differences"}},
+        {"what would be", DOMAIN, DOMAIN "New-AcceptedDomain x -DomainName x.example -WhatIf",
+         .has = {"No differences"}},
         {"spelled otherwise", DOMAIN APPS_ANON,
          DOMAIN
          "# new-receiveconnector\nNew-receiveConnector -Custom -name apps -Bind 0.0.0.0:2025 -RemoteIPRanges "
@@ -442,6 +444,34 @@ static void test_expired(void **state UNUSED)
     bench_done(&b);
 }
 
+/* What becomes dangerous is said, and takes -Force: of the script itself, or of whoever applies it. */
+static void test_findings(void **state UNUSED)
+{
+#define OPEN                                                                                                       \
+    DOMAIN "New-ReceiveConnector B -Usage Custom -Bindings 0.0.0.0:2999 -RemoteIPRanges 0.0.0.0/0 "                \
+           "-PermissionGroups AnonymousUsers; Add-ADPermission B -User " ANONYMOUS " -ExtendedRights " RELAY
+    struct bench b;
+    bench_init(&b, 0);
+    check_compare("found", &b, OPEN, false, "! danger: receive connector \"B\": ");
+    check_compare("with the remedy", &b, OPEN, false, "    to mend it                   ");
+    CHECK_INT("refused", import(&b, OPEN, false), ERR_DENIED);
+    assert_int_equal(bench_run(&b, "Compare-Policy f -AsJson"), ERR_NONE);
+    assert_non_null(memmem(b.out.ptr, b.out.len, "\"Kind\": \"open-relay\"", 20));
+    run_ok(&b, "Import-Policy f -Confirm:$false -Force");
+    check_same("forced", &b, OPEN, false);
+    char *script = export_of(&b, false);
+    assert_non_null(strstr(script, "-Force"));
+    import_ok(&b, DOMAIN, false);
+    import_ok(&b, script, false);
+    check_compare("nothing new", &b, OPEN "; Set-ReceiveConnector B -Comment x", false, "1 to change");
+    assert_null(memmem(b.out.ptr, b.out.len, "! danger", 8));
+    import_ok(&b, DOMAIN, false);
+    script = (free(script), export_of(&b, false));
+    assert_null(strstr(script, "-Force"));
+    free(script);
+    bench_done(&b);
+}
+
 static void test_edge_keeps_one(void **state UNUSED)
 {
     struct bench b;
@@ -518,9 +548,10 @@ static void test_recipients(void **state UNUSED)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default_round), cmocka_unit_test(test_round),   cmocka_unit_test(test_random),
-        cmocka_unit_test(test_plans),         cmocka_unit_test(test_errors),  cmocka_unit_test(test_edge_keeps_one),
-        cmocka_unit_test(test_expired),       cmocka_unit_test(test_secrets), cmocka_unit_test(test_recipients)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_default_round), cmocka_unit_test(test_round),
+                                       cmocka_unit_test(test_random),        cmocka_unit_test(test_plans),
+                                       cmocka_unit_test(test_errors),        cmocka_unit_test(test_edge_keeps_one),
+                                       cmocka_unit_test(test_expired),       cmocka_unit_test(test_findings),
+                                       cmocka_unit_test(test_secrets),       cmocka_unit_test(test_recipients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
- * transaction.c: what is put around a statement: both stores of the context, or the one that is both, what it staged
- * of certificates, and before the commit the guard against open relays. The certificates go first: they are files,
- * whose change can fail, and no object depends on one.
+ * transaction.c: what is put around a statement: both stores of the context, or the one that is both, what it
+ * staged of certificates, and before the commit the guard against open relays. The certificates go first: they are
+ * files, whose change can fail, and no object depends on one.
  *
  * Two files cannot be committed as one. The recipients go first: a policy without its mailbox would grant rights to
  * nobody and a mailbox without its policy can do what everybody can, so what a crash leaves between the two is
