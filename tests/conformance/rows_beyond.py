@@ -2,11 +2,12 @@
 import datetime
 import json
 import re
+import subprocess
 
 from table import BEYOND, Row, Section
 from rows_groups import OWN, RELAY, SENDER, SUBMIT
 from world import ALICE, ANONYMOUS, BOB, expect
-from support.server import BINARY, quote
+from support.server import BINARY, quote, wait_logged
 from support.smtp import SMTP
 from support.util import run, wait_for
 
@@ -170,6 +171,38 @@ def lmtp(w):
     assert w.plain.one("Get-TransportServer")["MailboxDeliveryProtocol"] == "Maildir"
 
 
+def audit(w):
+    p = subprocess.run([BINARY, "audit", "--state", w.cold.state, "--json"], capture_output=True, timeout=60, check=False)
+    assert p.returncode in (0, 1), p.stderr
+    assert "findings" in p.stdout.decode().lower(), p.stdout
+
+
+def relay_guard(w):
+    wide = "New-ReceiveConnector -Name guarded -Usage Custom -Bindings 0.0.0.0:4025 -RemoteIPRanges 0.0.0.0-255.255.255.255 -PermissionGroups AnonymousUsers"
+    w.cold.shell(wide)
+    try:
+        grant = "Add-ADPermission guarded -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient"
+        assert "-Force" in w.cold.shell_error(grant)
+        w.cold.shell(grant + " -Force")
+    finally:
+        w.cold.shell("Remove-ReceiveConnector guarded -Confirm:$false")
+
+
+def cipher_profile(w):
+    assert w.cold.one("Get-ReceiveConnector 'Default mail'")["TlsCipherProfile"] == "Intermediate"
+    w.cold.shell_error("Set-ReceiveConnector 'Default mail' -TlsMinimumVersion Tls10")
+
+
+def misplaced(w):
+    c = w.connector()
+    s = SMTP(w.hub.smtp, source=c.ip)
+    try:
+        s.send(b"\x16\x03\x01\x00\x05hello")
+        wait_logged(w.hub, "event=tls-where-starttls-is-due .*remote=\"?%s" % re.escape(c.ip))
+    finally:
+        s.close()
+
+
 NARROWED = Section("7.1", "Narrowed permissions", (
     Row("Senders", "an entry holds for every sender", BEYOND, by_sender,
         "a@example.com; *@example.com; *@*.example.com, the domains below and not itself; <>. The envelope's sender; for the rights to a sender, at the end of the data the one in From or Sender."),
@@ -187,6 +220,10 @@ ADDED = Section("16", "What Mailreeve adds", (
     Row("ProxyProtocol", "the load balancer's address is the client's", BEYOND, proxy, "Versions 1 and 2 from the addresses in ProxyProtocolSources: the connector is selected by the client's own address."),
     Row("codes of refusals", "the reply alone", BEYOND, code, "Each refusal ends with a code, [mr-...]; Get-Denial and mailreeve explain CODE show its full trace."),
     Row("mailreeve explain", "-", BEYOND, explain, "What would happen to a message, which entry decides, and the least that would change it."),
+    Row("mailreeve audit", "-", BEYOND, audit, "What is dangerous in the policy, over all addresses, TLS states and kinds of clients, each with a witness and what mends it."),
+    Row("open relay guard", "-", BEYOND, relay_guard, "Whatever makes an open relay is refused at the statement's commit, unless -Force; the audit goes on to show it."),
+    Row("TlsCipherProfile", "the system's ciphers", BEYOND, cipher_profile, "Modern, Intermediate or Legacy, for each connector, beside TlsMinimumVersion: one old device does not weaken the rest."),
+    Row("TLS at the wrong place", "-", BEYOND, misplaced, "A ClientHello on a STARTTLS port and text on an implicit TLS port are recognised, answered, counted and logged with the remedy."),
     Row("audit trail", "Search-AdminAuditLog, from 2010 on", BEYOND, audit_trail,
         "Also called Get-AdminAuditLog; an entry for each object that a statement has changed, its permissions included; kept for AdminAuditLogAgeLimit (90 days), at most 100,000."),
     Row("the policy as a script", "-", BEYOND, script, "mailreeve export, plan and apply; Export-, Compare-, Import-, Confirm- and Undo-Policy."),

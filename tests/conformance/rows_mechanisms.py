@@ -50,7 +50,8 @@ def offers_gssapi(w):
 MECHANISMS = Section("4.1", "Authentication mechanisms", (
     Row("None", "neither STARTTLS nor AUTH", AS, offers("-AuthMechanism None -PermissionGroups AnonymousUsers", [])),
     Row("Tls", "STARTTLS, opportunistic", AS, offers("-AuthMechanism Tls -PermissionGroups AnonymousUsers", ["STARTTLS"], [])),
-    Row("DomainSecureEnabled", "asks listed domains for their certificate", NOT_YET, domain_secure, "Kept and shown; nothing obeys it yet."),
+    Row("DomainSecureEnabled", "asks listed domains for their certificate", AS, domain_secure,
+        "Without its proof their mail is 550 5.7.1; null senders, and mail by way of Hub and Edge servers, are exempt."),
     Row("BasicAuth", "AUTH LOGIN, in clear as well", AS, offers("-AuthMechanism Tls,BasicAuth -PermissionGroups ExchangeUsers", ["STARTTLS"] + LOGIN, LOGIN)),
     Row("BasicAuthRequireTLS", "LOGIN after TLS only", AS, offers(BASIC, ["STARTTLS"], LOGIN), "Before TLS it is refused as well, not only hidden."),
     Row("Integrated", "AUTH NTLM, and GSSAPI where EnableAuthGSSAPI", NOT_YET, offers_gssapi, "Kept and shown; nothing is offered. NTLM is not going to be."),
@@ -206,15 +207,24 @@ def asks_for_certificate(extra, domain=None):
     return check
 
 
+def pinned_servers(w):
+    w.shell("Set-TransportConfig -EdgeTransportServerCertificates " + "ab" * 32)
+    try:
+        asks_for_certificate("-AuthMechanism Tls,ExchangeServer -PermissionGroups ExchangeServers")(w)
+    finally:
+        w.shell("Set-TransportConfig -EdgeTransportServerCertificates $null")
+
+
 TOKEN = Section("4.4", "The session's token", (
     Row("start", "ANONYMOUS LOGON, and Everyone", AS, anonymous_token),
     Row("AUTH", "the user, its groups, Authenticated Users, Everyone; whether ANONYMOUS LOGON stays is not documented", AS, user_token,
         "It does not stay: the token is made anew, as Windows does."),
     Row("a server in Exchange Servers by X-EXPS", "that group", DEVIATES, offers("-AuthMechanism Tls,ExchangeServer", ["STARTTLS"], []), "X-EXPS needs Windows."),
-    Row("direct trust certificate", "Hub or Edge Transport Servers", NOT_YET,
-        asks_for_certificate("-AuthMechanism Tls,ExchangeServer -PermissionGroups ExchangeServers"), "Servers cannot prove themselves by certificate yet."),
-    Row("mutual TLS with a listed domain", "Partner Servers", NOT_YET,
-        asks_for_certificate("-DomainSecureEnabled $true -PermissionGroups Partners", "partner.test"), "Kept and shown; nothing obeys it yet."),
+    Row("direct trust certificate", "Hub or Edge Transport Servers", AS, pinned_servers,
+        "By the SHA-256 thumbprints in TransportConfig HubTransportServerCertificates and EdgeTransportServerCertificates, over STARTTLS."),
+    Row("mutual TLS with a listed domain", "Partner Servers", AS,
+        asks_for_certificate("-DomainSecureEnabled $true -PermissionGroups Partners", "partner.test"),
+        "A certificate speaks for the listed domains that it names, or in which a host is that it names; its authorities are certs/trusted/*.pem, else the system's."),
     Row("ExternalAuthoritative", "Externally Secured Servers from the first byte", AS, needs(external, external_token)),
     Row("deny", "an entry that denies wins over every one that allows", AS, deny_wins),
     Row("storage", "the entries belong to the connector and go with it", AS, stored_with_connector),
@@ -222,7 +232,7 @@ TOKEN = Section("4.4", "The session's token", (
 
 
 DOMAIN = Section("4.5", "Domain security", (
-    Row("a listed domain without valid mutual TLS", "its mail is refused", NOT_YET, domain_secure, "Kept and shown; nothing obeys it yet."),
+    Row("a listed domain without valid mutual TLS", "its mail is refused", AS, domain_secure, "550 5.7.1 Mail from this domain must come by mutual TLS, and what is missing."),
 ))
 
 SECTIONS = [MECHANISMS, COMBINATIONS, EHLO, TOKEN, DOMAIN]

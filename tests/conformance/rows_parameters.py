@@ -524,7 +524,7 @@ P = Section("6.1", "Parameters of receive connectors", (
     Row("DeliveryStatusNotificationEnabled", "$true: DSN", AS,
         boolean("DeliveryStatusNotificationEnabled", Y, switch("DeliveryStatusNotificationEnabled", "DSN", [("RCPT TO:<bob@example.com> NOTIFY=NEVER", 555)]))),
     Row("EnhancedStatusCodesEnabled", "$true: ENHANCEDSTATUSCODES", AS, boolean("EnhancedStatusCodesEnabled", Y, enhanced), "$false takes them out of the replies too."),
-    Row("DomainSecureEnabled", "$false; mutual TLS", NOT_YET, param("DomainSecureEnabled", N, wire=domain_secure), "Kept and shown; nothing obeys it yet."),
+    Row("DomainSecureEnabled", "$false; mutual TLS", AS, param("DomainSecureEnabled", N, wire=domain_secure)),
     Row("RequireTLS", "$false; needs Tls", AS, boolean("RequireTLS", N, require_tls)),
     Row("RequireEHLODomain", "$false; EHLO must give a name, or the session is closed", DEVIATES, boolean("RequireEHLODomain", N, require_ehlo),
         "The client is told 501 and may try again; the session is not closed for it."),

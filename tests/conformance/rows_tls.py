@@ -4,7 +4,7 @@ import signal
 import ssl
 import subprocess
 
-from table import AS, DEVIATES, NOT_YET, Row, Section
+from table import AS, BEYOND, DEVIATES, Row, Section
 from rows_parameters import ANON
 from world import BASIC, expect
 from support.smtp import tls_context
@@ -192,18 +192,18 @@ T1 = Section("15.1", "The certificate of STARTTLS", (
     Row("2 wanted name", "the connector's Fqdn, or else the server's name", AS, wanted_name),
     Row("3 Subject or SAN", "must match; wildcards count", AS, subject_or_san),
     Row("3 none", "STARTTLS is not offered; event 12014", AS, none_fits, "Logged as no-certificate, with the remedy."),
-    Row("4 eligible", "enabled for SMTP by Enable-ExchangeCertificate", NOT_YET, enable_certificate, "Every certificate in certs/ serves SMTP; there are no cmdlets for certificates yet."),
+    Row("4 eligible", "enabled for SMTP by Enable-ExchangeCertificate", AS, enable_certificate, "What is put into certs/ counts as enabled; -Services None, which Exchange has not, takes it out."),
     Row("5 newest", "the newest Valid From of those that fit (recalled)", AS, newest),
     Row("consequence", "no STARTTLS means no LOGIN under BasicAuthRequireTLS", AS, basic_gone_too),
-    Row("why there is no STARTTLS", "nothing says it", NOT_YET, said_in_shell, "The log says it; Get-ReceiveConnector does not yet."),
-    Row("replaced on disk", "used after a restart of the service", NOT_YET, no_restart, "Used after SIGHUP; sessions and processes go on."),
+    Row("why there is no STARTTLS", "nothing says it", BEYOND, said_in_shell, "TlsCertificate of Get-ReceiveConnector says it, as do the log, explain and the audit."),
+    Row("replaced on disk", "used after a restart of the service", BEYOND, no_restart, "Used from the next handshake, without a restart or a signal; a bad file leaves the old one in use."),
 ))
 T2 = Section("15.2", "X-ANONYMOUSTLS", (
     Row("X-ANONYMOUSTLS", "TLS between Exchange servers without a check of names", DEVIATES, anonymous_tls, "Needs Kerberos behind it; not offered."),
 ))
 T3 = Section("15.3", "TLS", (
     Row("Install certificate", "self-signed, names host and FQDN, works out of the box", AS, self_signed),
-    Row("Enable-ExchangeCertificate", "-Services SMTP", NOT_YET, lambda w: w.cold.shell("Get-Help Enable-ExchangeCertificate"), "There are no cmdlets for certificates yet."),
+    Row("Enable-ExchangeCertificate", "-Services SMTP", AS, lambda w: w.cold.shell("Get-Help Enable-ExchangeCertificate")),
     Row("Fqdn and certificate", "must agree for Basic over TLS", AS, fqdn_equal),
     Row("Opportunistic TLS", "offered, never forced", AS, opportunistic),
     Row("RequireTLS", "all mail over TLS", AS, require),

@@ -71,10 +71,11 @@ static bool line_due(struct ip_addr remote, enum misplaced kind, int64_t *ret_un
     return true;
 }
 
-static void note(const struct session *s, enum misplaced kind)
+static void note(struct session *s, enum misplaced kind)
 {
     int64_t unwritten = 0, total = ++totals[kind];
     char local[IP_ENDPOINT_TEXT_MAX];
+    session_facts_mistake(s, span_of(kinds[kind].event));
     if (!line_due(s->remote.addr, kind, &unwritten))
         return;
     struct log_line l = log_begin(LOG_NOTICE, kinds[kind].event);
@@ -127,7 +128,7 @@ void session_misplaced_silence(struct session *s)
                 "STARTTLS\r\n"));
 }
 
-void session_misplaced_left(const struct session *s)
+void session_misplaced_left(struct session *s)
 {
     if (s->profile.tls_active && !s->heard && clock_mono_ms() - s->began_ms >= PATIENT_MS)
         note(s, SILENCE_FOR_TLS);

@@ -127,7 +127,7 @@ bool session_misplaced_text(struct session *s, struct span first);
 /* Nothing came in all the time that there was for a handshake: says what is due, and ends the session. */
 void session_misplaced_silence(struct session *s);
 /* The connection is gone: notes a client that had waited in vain for a greeting. */
-void session_misplaced_left(const struct session *s);
+void session_misplaced_left(struct session *s);
 /* ---- session_auth.c ---- */
 void session_auth_start(struct session *s, const struct smtp_ask *ask);
 void session_auth_step(struct session *s, struct span response);
