@@ -101,16 +101,17 @@ static void add_connector(struct test_policy *t, uint64_t *seed, size_t i)
     for (size_t k = 0; k < ARRAY_LEN(switches); k++)
         if (test_draw(seed, 8) == 0)
             snprintf(more + strlen(more), sizeof more - strlen(more), "|%s=$false", switches[k]);
-    if (test_draw(seed, 6) == 0)
-        strcat(more, "|RequireTLS=$true");
-    if (test_draw(seed, 8) == 0)
-        strcat(more, "|ImplicitTls=$true");
-    if (test_draw(seed, 3) == 0)
-        strcat(more, "|DefaultDomain=example.com");
-    if (test_draw(seed, 5) == 0)
-        strcat(more, "|MaxHeaderSize=#40");
-    if (test_draw(seed, 12) == 0)
-        strcat(more, "|ProxyProtocol=[V1,V2]|ProxyProtocolSources=[10.0.0.5,192.0.2.7]");
+    static const struct {
+        unsigned one_in;
+        const char *text;
+    } extras[] = {{6, "|RequireTLS=$true"},
+                  {8, "|ImplicitTls=$true"},
+                  {3, "|DefaultDomain=example.com"},
+                  {5, "|MaxHeaderSize=#40"},
+                  {12, "|ProxyProtocol=[V1,V2]|ProxyProtocolSources=[10.0.0.5,192.0.2.7]"}};
+    for (size_t k = 0; k < ARRAY_LEN(extras); k++)
+        if (test_draw(seed, extras[k].one_in) == 0)
+            snprintf(more + strlen(more), sizeof more - strlen(more), "%s", extras[k].text);
     test_addf(t,
               "ReceiveConnector: Guid=%s|Name=%s|Bindings=[%s:25]|RemoteIPRanges=[%s]|AuthMechanism=[%s]|"
               "MaxMessageSize=#%u|SizeEnabled=%s|Fqdn=mail.example.com%s",

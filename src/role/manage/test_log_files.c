@@ -18,7 +18,7 @@ static char folder[64], logs[96];
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/mailreeve-logs-XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/mailreeve-logs-XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(logs, sizeof logs, "%s/log/recv", folder);
     return 0;

@@ -1,6 +1,7 @@
 /* Facts: what makes a row, how rows stay few whatever a client does, ages, files that are none, and two handles. */
 #include "check.h"
 
+#include "base/num.h"
 #include "store/facts/facts.h"
 
 #include <fcntl.h>
@@ -52,7 +53,7 @@ static struct fact parse(const char *text)
     struct span rest = span_of(text), word;
     assert_true(span_split(&rest, ' ', &word) && fact_question_find(word, &f.question));
     assert_true(span_split(&rest, ' ', &word));
-    f.code = (uint32_t)strtoul(word.ptr, NULL, 10);
+    assert_true(num_parse_u32(word, 999, &f.code));
     for (size_t i = 0; i < ARRAY_LEN(order) && span_split(&rest, ' ', &word); i++)
         f.text[order[i]] = span_eq(word, SPAN("-")) ? SPAN("") : word;
     while (span_split(&rest, ' ', &word)) {

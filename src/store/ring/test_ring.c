@@ -14,7 +14,7 @@ static char path[64];
 static int make(void **state)
 {
     (void)state;
-    strcpy(path, "/tmp/mailreeve-ring-XXXXXX");
+    snprintf(path, sizeof path, "/tmp/mailreeve-ring-XXXXXX");
     int fd = mkstemp(path);
     return fd < 0 || close(fd);
 }
@@ -50,8 +50,7 @@ static bool note(void *context, struct span key, struct span record)
 {
     struct seen *s = context;
     assert_true(span_starts(record, SPAN("record ")));
-    strncat(s->keys, key.ptr, key.len);
-    strcat(s->keys, " ");
+    snprintf(s->keys + strlen(s->keys), sizeof s->keys - strlen(s->keys), "%.*s ", SPAN_ARG(key));
     return --s->most > 0;
 }
 
