@@ -159,8 +159,8 @@ static const char *status_of(const struct certificate *c, int64_t now)
 static enum err_code set_facts(struct shell_call *call, struct record *r, const struct certificate *c,
                                struct err *err)
 {
-    struct tls_facts facts;
-    struct value connectors;
+    struct tls_facts facts = {0};
+    struct value connectors = value_null();
     enum err_code code = tls_identity_facts(c->id, call->arena, &facts, err);
     size_t names = code ? 0 : facts.name_count < NAMES_SHOWN ? facts.name_count : NAMES_SHOWN;
     if (!code)

@@ -26,7 +26,8 @@ static enum err_code ask(struct remote_certificates *r, enum message_type type, 
         return err_set(err, ERR_UNAVAILABLE, "the supervisor cannot be asked yet; try again");
     enum err_code code = large_body_pack(body, &packed, err);
     if (!code)
-        code = frame_call(*r->fd, type, packed.part, packed.fds, packed.fd_count, CALL_MS, r->buffer, &f, err);
+        code = frame_call(*r->fd, (uint16_t)type, packed.part, packed.fds, packed.fd_count, CALL_MS, r->buffer, &f,
+                          err);
     large_body_done(&packed);
     if (code)
         return code;
