@@ -283,7 +283,7 @@ enum err_code desired_run(struct desired *d, struct cmdlet_context *real, const 
         code = cmdlet_init_settings(&d->context, err);
     if (!code)
         code = run_script(d, script, host, err);
-    if (!code)
+    if (!code && d->password_count)
         qsort(d->passwords, d->password_count, sizeof *d->passwords, by_guid);
     return code;
 }

@@ -616,6 +616,7 @@ static void test_overlay(void **state UNUSED)
     put(&f, domain(&f, "g2", "two", "two.test"), ERR_NONE);
     commit(&f);
     above = f;
+    arena_init(&above.arena, 0);
     above.s = object_store_overlay_new(f.s);
     uint64_t generation = object_store_generation(above.s);
     begin(&above);
@@ -634,6 +635,7 @@ static void test_overlay(void **state UNUSED)
     check_names(&above, "AcceptedDomain", "one,uno");
     check_names(&f, "AcceptedDomain", "one,two");
     object_store_close(above.s);
+    arena_clear(&above.arena);
     tear_down(&f);
 }
 
@@ -645,6 +647,7 @@ static void test_reader(void **state UNUSED)
     set_up(&f, "sqlite");
     snprintf(log, sizeof log, "%s-wal", f.path);
     reader = f;
+    arena_init(&reader.arena, 0);
     begin(&f);
     put(&f, domain(&f, "g1", "one", "one.test"), ERR_NONE);
     commit(&f);
@@ -668,6 +671,7 @@ static void test_reader(void **state UNUSED)
     object_store_close(reader.s);
     CHECK_INT("missing", object_store_sqlite_open_reader("/nonexistent/policy.db", &reader.s, &f.err),
               ERR_NOT_FOUND);
+    arena_clear(&reader.arena);
     tear_down(&f);
 }
 
