@@ -169,7 +169,7 @@ def test_the_gateway_of_this_host(hub):
 
 def test_each_remedy_mends(hub):
     """What a careless administrator leaves behind, mended line by line as the audit says, until nothing is left to say but notes."""
-    hub.shell("Set-ReceiveConnector 'Client mail' -AuthMechanism Tls,BasicAuth -TlsMinimumVersion Tls10; "
+    hub.shell("Set-ReceiveConnector 'Client mail' -AuthMechanism Tls,BasicAuth -TlsMinimumVersion Tls10 -TlsCipherProfile Legacy; "
               "Set-ReceiveConnector 'Default mail' -PermissionGroups @{Add='AnonymousUsers'} -Fqdn other.example.com; "
               "New-AcceptedDomain -Name apps -DomainName '*.apps.test'")
     custom(hub, "net", "10.1.0.0/16", "-Enabled $false")
