@@ -123,7 +123,8 @@ struct queue_unit {
  * Of a message that became final nothing remains; the name of its spool file is appended to removed, with a NUL
  * behind it: the caller unlinks it (what is forgotten there, spool_sweep finds). A durable RETRY, DONE, EXPAND or
  * REMOVE ends the recipient's lease. The result is ERR_NONE when the transaction is durable, though units of it may
- * be refused; otherwise what went wrong, which err tells and every unit that was not refused before. Nothing is
+ * be refused; otherwise what went wrong, which err tells and every unit that was not refused for what it is
+ * (ERR_INVALID, ERR_LIMIT): what another unit of the batch had in its way may be as it was. Nothing is
  * retried here. After ERR_UNKNOWN the handle refuses every further commit with ERR_UNAVAILABLE: only reopening can
  * find out.
  */

@@ -20,10 +20,17 @@ static bool is_refusal(enum err_code code)
     return code == ERR_NOT_FOUND || code == ERR_EXISTS || code == ERR_INVALID || code == ERR_LIMIT;
 }
 
+/* What the transaction's own state refused, such as a recipient that another unit of it had made final, was refused
+ * by something that is not there any more. */
+static bool is_answered(const struct queue_unit *u)
+{
+    return u->result == ERR_INVALID || u->result == ERR_LIMIT;
+}
+
 static enum err_code answer_all(struct queue_unit *const *units, size_t count, const struct err *why)
 {
     for (size_t i = 0; i < count; i++)
-        if (units[i]->result == ERR_NONE) {
+        if (!is_answered(units[i])) {
             units[i]->result = why->code;
             units[i]->err = *why;
         }

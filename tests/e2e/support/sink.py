@@ -2,6 +2,7 @@
 import re
 import socket
 import threading
+import time
 
 
 class Sink:
@@ -116,7 +117,7 @@ class Session:
         else:
             wire, _, self.buffer = self.buffer.partition(b"\r\n.\r\n")
             wire += b"\r\n"
-        m = dict(self.info, data=re.sub(rb"(^|\r\n)\.", rb"\1", wire), rcpts=list(self.info["rcpts"]))
+        m = dict(self.info, data=re.sub(rb"(^|\r\n)\.", rb"\1", wire), rcpts=list(self.info["rcpts"]), when=time.time())
         for _ in m["rcpts"] if self.sink.lmtp else [0]:
             ok = self.act("dot", "250 2.0.0 taken")
         if ok:
