@@ -240,8 +240,9 @@ static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
 }
 
 /*
- * A batch of three units meets the fault: one that enqueues, one that ends a message with a spool file, one that is
- * refused for its own reason. Then the first one alone, without the fault.
+ * A batch of four units meets the fault: one that enqueues, one that ends a message with a spool file, one that is
+ * refused for what it is, and one for what the store holds, which the fault leaves untold. Then the first one
+ * alone, without the fault.
  */
 static void fail_once(const char *row, enum fault with, enum err_code want, const char *says, bool usable)
 {
@@ -255,18 +256,23 @@ static void fail_once(const char *row, enum fault with, enum err_code want, cons
     struct queue_op add = {.kind = QUEUE_OP_ENQUEUE, .enqueue = &m, .lease_until_ms = FAR};
     struct queue_op end = {.kind = QUEUE_OP_DONE, .message = before.message, .recipient = &done};
     struct queue_op bad = {.kind = QUEUE_OP_REMOVE, .message = 4711};
-    struct queue_unit units[] = {
-        {.ops = &add, .op_count = 1}, {.ops = &end, .op_count = 1}, {.ops = &bad, .op_count = 1}};
-    struct queue_unit *list[] = {&units[0], &units[1], &units[2]};
+    struct queue_message unreserved = {.id = m.id + 4711, .recipients = &r, .recipient_count = 1};
+    struct queue_op wrong = {.kind = QUEUE_OP_ENQUEUE, .enqueue = &unreserved};
+    struct queue_unit units[] = {{.ops = &add, .op_count = 1},
+                                 {.ops = &end, .op_count = 1},
+                                 {.ops = &bad, .op_count = 1},
+                                 {.ops = &wrong, .op_count = 1}};
+    struct queue_unit *list[] = {&units[0], &units[1], &units[2], &units[3]};
     struct buf removed;
     struct err err = {0};
     buf_init(&removed, 1000);
     fault = with;
-    CHECK_INT(row, queue_commit(q, list, 3, &removed, &err), want);
+    CHECK_INT(row, queue_commit(q, list, 4, &removed, &err), want);
     fault = FAULT_NONE;
     CHECK_INT(row, removed.len, 0); /* the spool file is needed still */
     CHECK(units[0].err.text, strstr(units[0].err.text, says) && strstr(err.text, says));
-    CHECK(row, units[0].result == want && units[1].result == want && units[2].result == ERR_NOT_FOUND);
+    CHECK(row, units[0].result == want && units[1].result == want && units[2].result == want);
+    CHECK_INT(row, units[3].result, ERR_INVALID);
     add.lease_until_ms = 0;
     CHECK_INT(row, commit_ops(q, &add, 1, NULL), usable ? ERR_NONE : ERR_UNAVAILABLE);
     CHECK_INT(row, claim_all(q, 5), usable ? 2 : 1); /* the failed one left no lease behind */
