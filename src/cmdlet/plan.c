@@ -5,11 +5,7 @@
  *
  * Invariants: nothing is written. An object that is matched keeps its Guid, its secrets and what it was made.
  */
-#include "cmdlet/acl.h"
-#include "cmdlet/export_internal.h"
-#include "cmdlet/plan_internal.h"
-
-#include <stdlib.h>
+#include "cmdlet/plan_objects.h"
 
 const struct plan_class plan_classes[PLAN_CLASSES] = {
     {&noun_transport_config, &schema_transport_config},
@@ -22,252 +18,6 @@ const struct plan_class plan_classes[PLAN_CLASSES] = {
     {&noun_send_connector, &schema_send_connector},
     {NULL, &schema_ad_permission},
 };
-
-/* One object of one side: as stored (but with the real objects' Guids in it), and as it is compared. */
-struct object {
-    struct record *stored, *view;
-    struct span guid; /* on its own side */
-    struct span key;  /* what it is matched by */
-    struct span rest; /* of an entry: what it is narrowed by */
-    bool alone;       /* no other object of its side has the key */
-};
-
-struct objects {
-    struct object *items;
-    size_t count;
-};
-
-/* What an ACL was written by. */
-struct groups {
-    struct span connector; /* its real Guid */
-    unsigned origins, complete;
-};
-
-struct match {
-    struct object *old, *new; /* either may be NULL */
-};
-
-struct matches {
-    struct match *items;
-    size_t count;
-};
-
-struct side {
-    struct cmdlet_context *context;
-    struct groups *groups; /* by Guid, when the connectors were seen */
-    size_t group_count, group_cap;
-};
-
-struct planner {
-    struct plan *plan;
-    struct arena *arena;
-    struct cmdlet_context *real;
-    struct desired *desired;
-    struct side present, wanted;
-    struct plan_map map, names; /* of Guids to Guids; of Guids to what members are called */
-    struct schema_facts facts;  /* of the desired state */
-    const struct plan_class *class;
-    size_t without_password;
-    struct span first_without;
-    struct shell_host *host;
-    struct err *err;
-};
-
-static bool is_entry(const struct planner *p)
-{
-    return !p->class->noun;
-}
-
-static bool is_connector(const struct planner *p)
-{
-    return p->class->noun == &noun_receive_connector || p->class->noun == &noun_send_connector;
-}
-
-/* ---- what ACLs were written by ---- */
-
-static int by_connector(const void *a, const void *b)
-{
-    return span_icmp(((const struct groups *)a)->connector, ((const struct groups *)b)->connector);
-}
-
-static const struct groups *groups_of(struct side *s, struct span connector)
-{
-    const struct groups wanted = {.connector = connector};
-    return s->group_count ? bsearch(&wanted, s->groups, s->group_count, sizeof *s->groups, by_connector) : NULL;
-}
-
-static enum err_code note_groups(struct planner *p, struct side *s, struct object *o, struct err *err)
-{
-    struct acl acl;
-    struct value complete;
-    struct groups g = {.connector = plan_map_guid(&p->map, o->guid)};
-    bool custom;
-    enum err_code code = acl_load(&acl, s->context, p->arena, o->guid, err);
-    if (!code)
-        code = acl_groups(&acl, &complete, err);
-    if (code)
-        return code;
-    for (size_t i = 0; i < acl.count; i++) {
-        enum permission_group of = group_from_name(record_string(acl.items[i].record, SPAN("Origin")));
-        g.origins |= of < GROUP_COUNT ? GROUP_BIT(of) : 0;
-    }
-    g.complete = acl_groups_named(&complete, &custom);
-    if (s->group_count == s->group_cap) {
-        size_t cap = s->group_cap ? s->group_cap * 2 : 16;
-        struct groups *grown = ARENA_ARRAY(p->arena, cap, struct groups);
-        if (!grown)
-            return cmdlet_no_memory(err);
-        for (size_t i = 0; i < s->group_count; i++)
-            grown[i] = s->groups[i];
-        s->groups = grown;
-        s->group_cap = cap;
-    }
-    s->groups[s->group_count++] = g;
-    return p->class->noun == &noun_receive_connector ? cmdlet_set(o->view, "PermissionGroups", complete, err)
-                                                     : ERR_NONE;
-}
-
-/* Whether an entry that only one side has follows from what is shown of its connector anyway. */
-static bool is_implied(struct side *has, struct side *other, const struct record *entry)
-{
-    struct span connector = record_string(entry, SPAN("Connector"));
-    enum permission_group g = group_from_name(record_string(entry, SPAN("Origin")));
-    const struct groups *here = groups_of(has, connector), *there = groups_of(other, connector);
-    bool usual = span_ieq(record_string(entry, SPAN("Origin")), SPAN("Default"));
-    if (usual)
-        return !there;
-    return here && g < GROUP_COUNT && (here->complete & GROUP_BIT(g)) &&
-           !(there && (there->origins & GROUP_BIT(g)));
-}
-
-/* ---- reading ---- */
-
-static enum err_code map_property(struct planner *p, struct record *r, const char *name)
-{
-    struct span text = plan_map_text(&p->map, record_string(r, span_of(name)));
-    return text.ptr ? cmdlet_set(r, name, value_string(text), p->err) : cmdlet_no_memory(p->err);
-}
-
-/* Entries of the script's ACLs, with the Guids of the real connectors and recipients. */
-static enum err_code map_entry(struct planner *p, struct record *r)
-{
-    enum err_code code = map_property(p, r, "Connector");
-    return code ? code : map_property(p, r, "User");
-}
-
-/* An entry is what it allows or denies to whom, and where; what narrows it tells it from others of that kind. */
-static enum err_code set_keys(struct planner *p, struct object *o)
-{
-    const struct record *r = o->stored;
-    struct buf b;
-    o->key = record_string(r, SPAN("Name"));
-    o->rest = SPAN("");
-    if (!is_entry(p))
-        return ERR_NONE;
-    buf_init(&b, 1 << 20);
-    for (size_t i = 0; i < schema_ad_permission.count; i++) {
-        const struct schema_property *q = &schema_ad_permission.properties[i];
-        const struct value *v = record_get(r, span_of(q->name));
-        if (v && permission_is_narrowing(q) && v->kind != VALUE_NULL) {
-            value_print(&b, *v);
-            buf_add_char(&b, ';');
-        }
-    }
-    o->key = arena_printf(p->arena, "%.*s;%.*s;%.*s;%d", SPAN_ARG(record_string(r, SPAN("Connector"))),
-                          SPAN_ARG(record_string(r, SPAN("User"))),
-                          SPAN_ARG(record_string(r, SPAN("ExtendedRight"))), record_bool(r, SPAN("Deny"), false));
-    o->rest = arena_dup(p->arena, buf_span(&b));
-    bool failed = b.failed || !o->key.ptr || !o->rest.ptr;
-    buf_done(&b);
-    return failed ? cmdlet_no_memory(p->err) : ERR_NONE;
-}
-
-/* Group and group differ in nothing that shows. */
-static enum err_code plain_origin(struct planner *p, struct record *view)
-{
-    struct span origin = record_string(view, SPAN("Origin"));
-    bool written = group_from_name(origin) < GROUP_COUNT || span_ieq(origin, SPAN("Default"));
-    return written ? cmdlet_set(view, "Origin", value_of("Group"), p->err) : ERR_NONE;
-}
-
-static enum err_code read_object(struct planner *p, const struct side *s, struct record *r, struct object *ret)
-{
-    ret->stored = r;
-    ret->guid = record_string(r, SPAN("Guid"));
-    enum err_code code = schema_complete(p->class->class, p->real->edge, r, p->err);
-    if (!code && is_entry(p) && s == &p->wanted)
-        code = map_entry(p, r);
-    ret->view = record_new(p->arena, r->type);
-    if (!code && !ret->view)
-        code = cmdlet_no_memory(p->err);
-    for (size_t i = 0; !code && i < r->count; i++)
-        if (!record_set(ret->view, r->fields[i].name, r->fields[i].value))
-            code = cmdlet_no_memory(p->err);
-    if (!code && is_entry(p))
-        code = plain_origin(p, ret->view);
-    return code ? code : set_keys(p, ret);
-}
-
-static int by_key(const void *a, const void *b)
-{
-    const struct object *x = a, *y = b;
-    int n = span_icmp(x->key, y->key);
-    return n ? n : span_icmp(x->rest, y->rest);
-}
-
-static bool same_key(const struct objects *o, size_t i, size_t k)
-{
-    return i < o->count && k < o->count && span_ieq(o->items[i].key, o->items[k].key);
-}
-
-static enum err_code read_class(struct planner *p, const struct side *s, struct objects *ret)
-{
-    struct record **all;
-    const struct noun *n = p->class->noun;
-    struct object_store *store = n ? cmdlet_store(s->context, n) : s->context->policy;
-    enum err_code code =
-        object_store_list(store, span_of(p->class->class->name), p->arena, &all, &ret->count, p->err);
-    ret->items = code ? NULL : ARENA_ARRAY(p->arena, ret->count, struct object);
-    if (!code && !ret->items)
-        code = cmdlet_no_memory(p->err);
-    for (size_t i = 0; !code && i < ret->count; i++)
-        code = read_object(p, s, all[i], &ret->items[i]);
-    if (!code && ret->count)
-        qsort(ret->items, ret->count, sizeof *ret->items, by_key);
-    for (size_t i = 0; !code && i < ret->count; i++)
-        ret->items[i].alone = !same_key(ret, i, i + 1) && !same_key(ret, i, i - 1);
-    return code;
-}
-
-/* ---- recipients in recipients ---- */
-
-static int by_text(const void *a, const void *b)
-{
-    return span_icmp(((const struct value *)a)->s, ((const struct value *)b)->s);
-}
-
-/* A list with Guids in its items: those of the real objects in what is stored, names in what is compared. */
-static enum err_code set_references(struct planner *p, struct object *o, const char *property)
-{
-    const struct value *v = record_get(o->stored, span_of(property));
-    size_t count = v && v->kind == VALUE_LIST ? v->list.count : 0;
-    struct value *guids = ARENA_ARRAY(p->arena, count, struct value),
-                 *names = ARENA_ARRAY(p->arena, count, struct value);
-    if (!v)
-        return ERR_NONE;
-    if (!guids || !names)
-        return cmdlet_no_memory(p->err);
-    for (size_t i = 0; i < count; i++) {
-        guids[i] = value_string(plan_map_text(&p->map, v->list.items[i].s));
-        names[i] = value_string(plan_map_text(&p->names, guids[i].s));
-        if (!guids[i].s.ptr || !names[i].s.ptr)
-            return cmdlet_no_memory(p->err);
-    }
-    if (count)
-        qsort(names, count, sizeof *names, by_text);
-    enum err_code code = cmdlet_set(o->stored, property, value_list(guids, count), p->err);
-    return code ? code : cmdlet_set(o->view, property, value_list(names, count), p->err);
-}
 
 /* ---- changes ---- */
 
@@ -364,8 +114,8 @@ static enum err_code change_object(struct planner *p, const struct object *old, 
     if (code || (c.action == PLAN_SET && c.count == 0))
         return code;
     if (is_entry(p) && c.action != PLAN_SET)
-        c.implied = is_implied(old ? &p->present : &p->wanted, old ? &p->wanted : &p->present, any) ||
-                    (old && !groups_of(&p->wanted, record_string(any, SPAN("Connector"))));
+        c.implied = plan_is_implied(old ? &p->present : &p->wanted, old ? &p->wanted : &p->present, any) ||
+                    (old && !plan_groups_of(&p->wanted, record_string(any, SPAN("Connector"))));
     if (new) {
         bool same_origin =
             old && span_eq(record_string(old->view, SPAN("Origin")), record_string(new->view, SPAN("Origin")));
@@ -374,7 +124,7 @@ static enum err_code change_object(struct planner *p, const struct object *old, 
         if (!code && !old && p->class->noun == &noun_mailbox)
             code = take_password(p, new, c.put);
         if (!code && is_entry(p)) /* with the real Guids, its own as well */
-            code = map_property(p, c.put, "Name");
+            code = plan_map_property(p, c.put, "Name");
         const struct value *groups = record_get(new->view, SPAN("PermissionGroups")); /* rules look at it */
         if (!code && groups)
             code = cmdlet_set(c.put, "PermissionGroups", *groups, p->err);
@@ -391,7 +141,7 @@ static int order_of(const struct planner *p, const struct object *old, const str
 {
     if (p->class->noun && p->class->noun->singleton) /* the only one, whatever it is called */
         return 0;
-    return old->alone && new->alone ? span_icmp(old->key, new->key) : by_key(old, new);
+    return old->alone && new->alone ? span_icmp(old->key, new->key) : plan_by_key(old, new);
 }
 
 /* Both sides are sorted. */
@@ -426,9 +176,9 @@ static enum err_code note_match(struct planner *p, struct match *m)
 static enum err_code match_class(struct planner *p, struct matches *ret)
 {
     struct objects old = {0}, new = {0};
-    enum err_code code = read_class(p, &p->present, &old);
+    enum err_code code = plan_read_class(p, &p->present, &old);
     if (!code)
-        code = read_class(p, &p->wanted, &new);
+        code = plan_read_class(p, &p->wanted, &new);
     ret->items = code ? NULL : ARENA_ARRAY(p->arena, old.count + new.count, struct match);
     if (!code && !ret->items)
         code = cmdlet_no_memory(p->err);
@@ -448,8 +198,8 @@ static enum err_code complete_view(struct planner *p, struct side *s, struct obj
     enum err_code code = ERR_NONE;
     bool recipient = p->class->noun && p->class->noun->recipients;
     for (size_t i = 0; !code && o && recipient && i < ARRAY_LEN(references); i++)
-        code = set_references(p, o, references[i]);
-    return !code && o && is_connector(p) ? note_groups(p, s, o, p->err) : code;
+        code = plan_set_references(p, o, references[i]);
+    return !code && o && is_connector(p) ? plan_note_groups(p, s, o, p->err) : code;
 }
 
 static enum err_code compare_class(struct planner *p, const struct matches *m)
@@ -460,9 +210,8 @@ static enum err_code compare_class(struct planner *p, const struct matches *m)
         if (!code)
             code = complete_view(p, &p->wanted, m->items[i].new);
     }
-    for (struct side *s = &p->present; s; s = s == &p->present ? &p->wanted : NULL)
-        if (s->group_count)
-            qsort(s->groups, s->group_count, sizeof *s->groups, by_connector);
+    plan_sort_groups(&p->present);
+    plan_sort_groups(&p->wanted);
     for (size_t i = 0; !code && i < m->count; i++)
         code = change_object(p, m->items[i].old, m->items[i].new);
     return code;
