@@ -61,13 +61,27 @@ static const struct cli_command commands[] = {
      "exported.\n"
      "  --recipients        mailboxes, contacts, groups and their members as well\n",
      cli_export},
-    {"plan", "[--state DIR] [--recipients] [--json] FILE", "show what applying a policy script would change",
+    {"plan", "[--state DIR] [--recipients] [--replay TIME] [--json] FILE",
+     "show what applying a policy script would change",
      "FILE says the whole policy, as mailreeve export prints it; - is standard input. It is run on an empty policy "
      "in "
      "memory,\n"
      "and what it makes is compared with the present state, property by property; and what the audit would\n"
      "find then and does not find now. Nothing is changed.\n"
      "  --recipients        FILE says all recipients too: those it does not make would be removed\n"
+     "  --replay TIME       what clients did since TIME ago (7d, 12h, 30m; up to 30d) is run against both policies "
+     "by the\n"
+     "                      code that decides about live sessions, and each client is listed for whom something "
+     "would\n"
+     "                      come out differently: the connector that serves it; TLS, its version and AUTH as the "
+     "client\n"
+     "                      used them; the reply to its senders and recipients; the size of its messages; and the "
+     "right\n"
+     "                      or property that decides. Policy is held against policy, not against what was answered "
+     "at the\n"
+     "                      time. Passwords are taken to be right; rates, limits on connections, ciphers and the "
+     "From:\n"
+     "                      field are not replayed; failed logons and other facts that say too little are counted\n"
      "  --json              for programs\n"
      "Exit status: 0 no difference, 1 differences, 2 FILE or the command line is wrong, or the state cannot be "
      "read.\n",

@@ -243,13 +243,22 @@ static void begin_statement(const struct policy_command *c, struct buf *b, const
     buf_addf(b, "%s", recipients ? " -Recipients" : "");
 }
 
-/* Shows the plan. */
-static enum err_code compare(struct policy_command *c, bool recipients, bool json, struct counts *ret,
-                             struct err *err)
+static void put_time(struct buf *b, const char *parameter, int64_t ms)
+{
+    if (!ms)
+        return;
+    buf_addf(b, " -%s ", parameter);
+    shell_quote(b, (struct value){.kind = VALUE_TIMESPAN, .i = ms});
+}
+
+/* Shows the plan. replay_ms: with what would become of the sessions of that time; 0: without. */
+static enum err_code compare(struct policy_command *c, bool recipients, bool json, int64_t replay_ms,
+                             struct counts *ret, struct err *err)
 {
     struct buf b;
     begin_statement(c, &b, "Compare-Policy", recipients);
     buf_addf(&b, " -Counted%s", json ? " -AsJson" : "");
+    put_time(&b, "Replay", replay_ms);
     enum err_code code = run(c, &b, err);
     buf_done(&b);
     if (!code && !read_counts(buf_span(&c->out), ret))
@@ -275,24 +284,41 @@ static bool one_file(const char *command, int left, char **argv)
     return false;
 }
 
+static bool read_replay(const char *text, int64_t *ret_ms)
+{
+    *ret_ms = 0;
+    if (!text ||
+        (plan_parse_time(span_of(text), ret_ms) && *ret_ms >= PLAN_REPLAY_MIN_MS && *ret_ms <= PLAN_REPLAY_MAX_MS))
+        return true;
+    fprintf(
+        stderr,
+        "mailreeve plan: --replay %s: a time back from now is expected, from one minute to 30 days (what clients "
+        "did is kept so long): 7d, 12h, 30m, or 7.00:00:00\n",
+        text);
+    return false;
+}
+
 int cli_plan(int argc, char **argv)
 {
-    const char *state = NULL;
+    const char *state = NULL, *replay = NULL;
     bool recipients = false, json = false;
-    const struct cli_option options[] = {
-        {"state", &state, NULL}, {"recipients", NULL, &recipients}, {"json", NULL, &json}};
+    int64_t replay_ms;
+    const struct cli_option options[] = {{"state", &state, NULL},
+                                         {"recipients", NULL, &recipients},
+                                         {"json", NULL, &json},
+                                         {"replay", &replay, NULL}};
     enum { PLAN_SAME = 0, PLAN_DIFFERS = 1, PLAN_TROUBLE = 2 }; /* as diff(1) */
     struct policy_command c = {.name = argv[0]};
     struct counts counts;
     struct err err = {0};
     int left = cli_parse(argc, argv, options, ARRAY_LEN(options));
-    if (!one_file("plan", left, argv))
+    if (left < 0 || !read_replay(replay, &replay_ms) || !one_file("plan", left, argv))
         return CLI_USAGE;
     enum err_code code = start(&c, state, &err);
     if (!code)
         code = read_file(&c, argv[1], &err);
     if (!code)
-        code = compare(&c, recipients, json, &counts, &err);
+        code = compare(&c, recipients, json, replay_ms, &counts, &err);
     return end(&c, code ? fail(&c, &err, PLAN_TROUBLE) : counts.all ? PLAN_DIFFERS : PLAN_SAME);
 }
 
@@ -302,24 +328,6 @@ struct apply_options {
     const char *state, *within;
     bool recipients, json, yes, force, confirm, rollback;
 };
-
-/* "5m", "90s", "2h", "1d" or hh:mm:ss. */
-static bool parse_time(struct span s, int64_t *ret_ms)
-{
-    static const struct {
-        char unit;
-        int64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
-    int64_t n;
-    if (value_parse_timespan(s, ret_ms))
-        return true;
-    for (size_t i = 0; s.len && i < ARRAY_LEN(units); i++)
-        if (s.ptr[s.len - 1] == units[i].unit && num_parse_i64(span_head(s, s.len - 1), 0, 100000, &n)) {
-            *ret_ms = n * units[i].ms;
-            return true;
-        }
-    return false;
-}
 
 /* *ret: it is to be applied. */
 static enum err_code confirm_removal(struct policy_command *c, const struct counts *n, bool yes, bool *ret,
@@ -349,10 +357,7 @@ static enum err_code import(struct policy_command *c, const struct apply_options
     begin_statement(c, &b, "Import-Policy", o->recipients);
     buf_addf(&b, " -Quiet -Confirm:$false%s -Generation %llu", o->force ? " -Force" : "",
              (unsigned long long)n->generation);
-    if (within) {
-        buf_add(&b, SPAN(" -ConfirmWithin "));
-        shell_quote(&b, (struct value){.kind = VALUE_TIMESPAN, .i = within});
-    }
+    put_time(&b, "ConfirmWithin", within);
     enum err_code code = run(c, &b, err);
     buf_done(&b);
     return code;
@@ -365,7 +370,7 @@ static int apply(struct policy_command *c, const struct apply_options *o, const 
     bool confirmed = false;
     enum err_code code = read_file(c, file, &err);
     if (!code)
-        code = compare(c, o->recipients, o->json, &n, &err);
+        code = compare(c, o->recipients, o->json, 0, &n, &err);
     if (!code && !n.all)
         return CLI_OK;
     if (!code)
@@ -405,7 +410,7 @@ static bool check_options(const struct apply_options *o, int left, char **argv, 
                     o->confirm ? "confirm" : "rollback");
         return alone;
     }
-    if (o->within && (!parse_time(span_of(o->within), ret_within) || *ret_within < 1000)) {
+    if (o->within && (!plan_parse_time(span_of(o->within), ret_within) || *ret_within < 1000)) {
         fprintf(stderr,
                 "mailreeve apply: --confirm-within %s: a time such as 90s, 5m, 2h or 00:05:00 is expected\n",
                 o->within);

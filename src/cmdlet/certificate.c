@@ -67,21 +67,16 @@ static struct span reason(const struct certificate *all, size_t count, struct sp
         SPAN_ARG(host), SPAN_ARG(host));
 }
 
-enum err_code certificate_of_connector(struct cmdlet_context *c, const struct record *connector,
-                                       struct arena *arena, struct connector_certificate *ret, struct err *err)
+enum err_code certificate_of_host(struct cmdlet_context *c, struct span host, struct arena *arena,
+                                  struct connector_certificate *ret, struct err *err)
 {
     const struct certificate *all;
     struct tls_identity *ids[CERTIFICATES_MAX];
     size_t count = 0, n = 0;
-    struct span host = record_string(connector, SPAN("Fqdn"));
-    *ret = (struct connector_certificate){NULL, SPAN("none: AuthMechanism has no Tls")};
-    if (!has_tls(connector))
-        return ERR_NONE;
-    if (!host.len)
-        host = c->host;
     enum err_code code = certificates_list(c, &all, &count, err);
     if (code)
         return code;
+    *ret = (struct connector_certificate){0};
     for (size_t i = 0; i < count; i++)
         if (usable(&all[i]))
             ids[n++] = all[i].id;
@@ -91,6 +86,14 @@ enum err_code certificate_of_connector(struct cmdlet_context *c, const struct re
             ret->certificate = &all[i];
     ret->why_not = ret->certificate ? SPAN("") : reason(all, count, host, c->now_ms(), arena);
     return ERR_NONE;
+}
+
+enum err_code certificate_of_connector(struct cmdlet_context *c, const struct record *connector,
+                                       struct arena *arena, struct connector_certificate *ret, struct err *err)
+{
+    struct span host = record_string(connector, SPAN("Fqdn"));
+    *ret = (struct connector_certificate){NULL, SPAN("none: AuthMechanism has no Tls")};
+    return has_tls(connector) ? certificate_of_host(c, host.len ? host : c->host, arena, ret, err) : ERR_NONE;
 }
 
 struct value certificate_property(struct cmdlet_context *c, const struct record *connector, struct arena *arena)

@@ -15,6 +15,9 @@ enum err_code certificates_list(struct cmdlet_context *c, const struct certifica
 /* By the rules of the handshake: the connector's Fqdn (or the server's name), among those that are enabled. */
 enum err_code certificate_of_connector(struct cmdlet_context *c, const struct record *connector,
                                        struct arena *arena, struct connector_certificate *ret, struct err *err);
+/* The same for a name that is greeted with. */
+enum err_code certificate_of_host(struct cmdlet_context *c, struct span host, struct arena *arena,
+                                  struct connector_certificate *ret, struct err *err);
 /* The value of ReceiveConnector's TlsCertificate: always a text, also where certificates cannot be read. */
 struct value certificate_property(struct cmdlet_context *c, const struct record *connector, struct arena *arena);
 

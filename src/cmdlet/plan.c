@@ -244,8 +244,8 @@ static void warn_of_passwords(const struct planner *p)
         p->host->warn(p->host, text);
 }
 
-enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *script, struct shell_host *host,
-                        struct arena *arena, struct plan *ret, struct err *err)
+enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *script, int64_t replay_ms,
+                        struct shell_host *host, struct arena *arena, struct plan *ret, struct err *err)
 {
     struct desired d;
     struct planner p = {.plan = ret,
@@ -267,9 +267,16 @@ enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *scri
         code = plan_all(&p, script->recipients);
     if (!code)
         code = plan_find(ret, c, &d.context, err);
+    if (!code && replay_ms)
+        code = plan_replay_run(ret, c, &d.context, script->recipients, replay_ms, err);
     if (!code)
         warn_of_passwords(&p);
     ret->forced = d.context.forced != NULL;
     desired_done(&d);
     return code;
+}
+
+void plan_done(struct plan *p)
+{
+    plan_replay_free(TAKE_PTR(p->replay));
 }

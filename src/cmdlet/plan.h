@@ -40,6 +40,8 @@ struct plan {
     struct plan_finding *findings; /* warnings and dangers, the worst first */
     size_t finding_count;
     bool forced; /* a statement of the script says -Force */
+    /* What the script's policy would have made of what clients did; NULL: it was not asked for. */
+    struct plan_replay *replay;
 };
 
 /* A script as it was given. */
@@ -49,14 +51,21 @@ struct plan_script {
     bool recipients; /* it says all recipients too, and not the policy alone */
 };
 
+enum { PLAN_REPLAY_MIN_MS = 60 * 1000 };
+#define PLAN_REPLAY_MAX_MS (INT64_C(30) * 24 * 3600 * 1000) /* facts are kept so long */
+/* "7d", "12h", "5m", "90s" or [d.]hh:mm:ss. */
+bool plan_parse_time(struct span s, int64_t *ret_ms);
+
 /*
  * Runs the script on an empty policy in memory and compares. The plan lives in the arena. host: warned of what the
- * script's statements warn of; never asked. Errors of the script begin with its name, line and column. Whatever the
- * script does, the context's stores are only read; they should be inside a transaction, so that they do not change
- * meanwhile.
+ * script's statements warn of; never asked. replay_ms: what clients did so long back is run against both policies
+ * (replay/replay.h); 0: nothing is. Errors of the script begin with its name, line and column. Whatever the script
+ * does, the context's stores are only read; they should be inside a transaction, so that they do not change
+ * meanwhile. *ret needs plan_done in any case.
  */
-enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *script, struct shell_host *host,
-                        struct arena *arena, struct plan *ret, struct err *err);
+enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *script, int64_t replay_ms,
+                        struct shell_host *host, struct arena *arena, struct plan *ret, struct err *err);
+void plan_done(struct plan *p);
 /*
  * Stores the changes, inside the transaction of both stores, in which the plan was made as well. ERR_DENIED: what
  * a server must keep would go; else the errors of the stores. After an error the transaction must be rolled back.

@@ -62,12 +62,41 @@ static void put_counts(struct shell_call *call, const struct plan *p, struct buf
                  p->removed, p->count);
 }
 
+/* -Replay; 0 where it is not given. */
+static enum err_code replay_time(struct shell_call *call, int64_t *ret, struct err *err)
+{
+    const struct value *given = cmdlet_argument(call, "Replay");
+    int64_t ms = given && given->kind == VALUE_TIMESPAN ? given->i : -1;
+    struct buf text;
+    *ret = 0;
+    if (!given)
+        return ERR_NONE;
+    if (given->kind == VALUE_STRING && !plan_parse_time(given->s, &ms))
+        ms = -1;
+    if (ms >= PLAN_REPLAY_MIN_MS && ms <= PLAN_REPLAY_MAX_MS) {
+        *ret = ms;
+        return ERR_NONE;
+    }
+    buf_init(&text, 1024);
+    value_print(&text, *given);
+    err_set(
+        err, ERR_INVALID,
+        "%s -Replay %.*s: a time back from now is expected, from one minute to 30 days (what clients did is kept "
+        "so long): 7d, 12h, 30m, or 7.00:00:00",
+        call->command->name, SPAN_ARG(span_head(buf_span(&text), 64)));
+    buf_done(&text);
+    return ERR_INVALID;
+}
+
 static enum err_code make(struct shell_call *call, struct plan *ret, struct buf *out, struct err *err)
 {
     struct plan_script script = {0};
-    enum err_code code = read_script(call, &script, err);
+    int64_t replay_ms;
+    enum err_code code = replay_time(call, &replay_ms, err);
     if (!code)
-        code = plan_make(cmdlet_context(call), &script, cmdlet_switch(call, "Quiet") ? NULL : call->host,
+        code = read_script(call, &script, err);
+    if (!code)
+        code = plan_make(cmdlet_context(call), &script, replay_ms, cmdlet_switch(call, "Quiet") ? NULL : call->host,
                          call->arena, ret, err);
     if (code)
         return code;
@@ -82,11 +111,12 @@ static enum err_code make(struct shell_call *call, struct plan *ret, struct buf 
 static enum err_code run_compare(struct shell_call *call, struct err *err)
 {
     struct buf b;
-    struct plan plan;
+    struct plan plan = {0};
     buf_init(&b, EXPORT_MAX);
     enum err_code code = make(call, &plan, &b, err);
     if (!code)
         code = emit_buffer(call, &b, err);
+    plan_done(&plan);
     buf_done(&b);
     return code;
 }
@@ -178,7 +208,7 @@ static enum err_code store(struct shell_call *call, const struct plan *p, int64_
 static enum err_code run_import(struct shell_call *call, struct err *err)
 {
     struct buf b;
-    struct plan plan;
+    struct plan plan = {0};
     bool confirmed = false;
     int64_t within;
     buf_init(&b, EXPORT_MAX);
@@ -195,6 +225,7 @@ static enum err_code run_import(struct shell_call *call, struct err *err)
         code = store(call, &plan, within, err);
     if (!code && confirmed)
         code = emit_buffer(call, &b, err);
+    plan_done(&plan);
     buf_done(&b);
     return code;
 }
@@ -236,7 +267,11 @@ static enum err_code run_undo(struct shell_call *call, struct err *err)
 static const struct shell_parameter export_parameters[] = {
     RECIPIENTS("Mailboxes, contacts, groups and their members as well."),
 };
-static const struct shell_parameter compare_parameters[] = {SCRIPT};
+static const struct shell_parameter compare_parameters[] = {
+    SCRIPT,
+    {"Replay", NULL, 0, "<7d|12h|30m|d.hh:mm:ss>",
+     "Also lists the clients of that time back whose sessions would come out differently."},
+};
 static const struct shell_parameter import_parameters[] = {
     SCRIPT,
     {"ConfirmWithin", NULL, 0, "<hh:mm:ss>", "Rolls back by itself unless Confirm-Policy comes within that time."},
@@ -255,13 +290,22 @@ const struct shell_command plan_commands[PLAN_COMMANDS] = {
                     "policy alone, so it can be kept under version control.",
                 .examples = "    Export-Policy -Recipients\n",
                 .run = run_export},
-    [COMPARE] = {.name = "Compare-Policy",
-                 .parameters = compare_parameters,
-                 .parameter_count = ARRAY_LEN(compare_parameters),
-                 .synopsis = "Shows what a policy script would change.",
-                 .description = "The script says the whole policy: objects that it does not make would be removed.",
-                 .examples = "    Compare-Policy policy.ps1\n",
-                 .run = run_compare},
+    [COMPARE] =
+        {.name = "Compare-Policy",
+         .parameters = compare_parameters,
+         .parameter_count = ARRAY_LEN(compare_parameters),
+         .synopsis = "Shows what a policy script would change.",
+         .description =
+             "The script says the whole policy: objects that it does not make would be removed.\n"
+             "With -Replay, what clients did is run against the policy in force and against that of the script, "
+             "by the code that decides about live sessions: which connector serves the client, whether TLS and "
+             "AUTH are offered as it used them, whether its senders, recipients and the size of its messages "
+             "are accepted. The two are compared with each other, not with what was answered at the time. Not "
+             "replayed are passwords (taken to be right), rates and limits on connections, ciphers, and the "
+             "From: field; what else could not be replayed is counted.",
+         .examples = "    Compare-Policy policy.ps1\n"
+                     "    Compare-Policy policy.ps1 -Replay 7d\n",
+         .run = run_compare},
     [IMPORT] = {.name = "Import-Policy",
                 .parameters = import_parameters,
                 .parameter_count = ARRAY_LEN(import_parameters),

@@ -105,6 +105,8 @@ void plan_print_text(struct buf *out, const struct plan *plan)
     else
         buf_addf(out, "%s%zu to add, %zu to change, %zu to remove.", out->len ? "\n" : "", plan->added, plan->set,
                  plan->removed);
+    if (plan->replay)
+        plan_replay_print(out, plan);
 }
 
 /* ---- JSON ---- */
@@ -171,6 +173,10 @@ static bool put_json(struct buf *out, const struct plan *plan)
          record_set(r, SPAN("Removed"), value_int((int64_t)plan->removed)) &&
          record_set(r, SPAN("Changes"), value_list(items, plan->count)) &&
          record_set(r, SPAN("NewFindings"), value_list(findings, plan->finding_count));
+    if (ok && plan->replay) {
+        struct value report = value_record(plan_replay_record(plan->arena, plan));
+        ok = report.record && record_set(r, SPAN("Replay"), report);
+    }
     if (ok)
         json_print(out, value_record(r), (struct json_options){.depth = 8});
     return ok;

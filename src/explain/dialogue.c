@@ -214,7 +214,7 @@ static struct span mechanism(const struct dialogue *d)
 
 static bool log_on(struct dialogue *d)
 {
-    struct span name = mechanism(d);
+    struct span wanted = d->e->session->mechanism, name = wanted.len ? wanted : mechanism(d);
     return say(d, EXPLAIN_AUTH, explain_text(d->e, "AUTH %.*s =", SPAN_ARG(name)),
                explain_text(d->e, "AUTH %.*s ***", SPAN_ARG(name)));
 }
@@ -278,31 +278,35 @@ static bool transact(struct dialogue *d)
 {
     const struct explain_session *s = d->e->session;
     return say_mail(d) &&
-           say(d, EXPLAIN_RCPT, explain_text(d->e, "RCPT TO:<%.*s>", SPAN_ARG(s->recipient)), SPAN("")) &&
-           say(d, EXPLAIN_DATA, SPAN("DATA"), SPAN("")) && say_content(d);
+           (d->last < EXPLAIN_RCPT ||
+            say(d, EXPLAIN_RCPT, explain_text(d->e, "RCPT TO:<%.*s>", SPAN_ARG(s->recipient)), SPAN(""))) &&
+           (d->last < EXPLAIN_DATA || say(d, EXPLAIN_DATA, SPAN("DATA"), SPAN(""))) &&
+           (d->last < EXPLAIN_CONTENT || say_content(d));
 }
 
 static bool converse(struct dialogue *d)
 {
     const struct explain_session *s = d->e->session;
     bool start_tls = s->tls && !d->profile.tls_active;
-    return greet(d) && say_hello(d, EXPLAIN_HELLO) &&
-           (!start_tls ||
+    return greet(d) && (d->last < EXPLAIN_HELLO || say_hello(d, EXPLAIN_HELLO)) &&
+           (!start_tls || d->last < EXPLAIN_STARTTLS ||
             (say(d, EXPLAIN_STARTTLS, SPAN("STARTTLS"), SPAN("")) && say_hello(d, EXPLAIN_HELLO_TLS))) &&
-           (!s->auth || log_on(d)) && transact(d);
+           (!s->auth || d->last < EXPLAIN_AUTH || log_on(d)) && (d->last < EXPLAIN_MAIL || transact(d));
 }
 
-bool explain_dialogue(struct explanation *e, const struct explain_facts *facts)
+bool explain_dialogue(struct explanation *e, const struct explain_facts *facts, enum explain_stage last)
 {
     struct dialogue d;
     if (!open_dialogue(&d, e, facts, facts->host)) {
         close_dialogue(&d);
         return false;
     }
+    d.last = last;
     e->first_token = d.gate.token;
     e->verdict = EXPLAIN_ALLOWED;
     converse(&d);
     e->last_token = d.gate.token;
+    e->max_size = d.max_size;
     e->internal = gate_auth_as(&d.gate, gate_session_rights(&d.gate), &(struct smtp_mail){0}) == GATE_INTERNAL;
     bool failed = d.failed;
     close_dialogue(&d);

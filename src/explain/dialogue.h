@@ -9,6 +9,7 @@ struct dialogue {
     struct gate gate;
     struct smtp_server_profile profile;
     struct smtp_server *server;
+    enum explain_stage last; /* the client leaves behind it */
     int64_t now;
     struct buf replies;
     bool closed, tls_wanted, asked, failed;

@@ -81,6 +81,13 @@ static bool can_begin(struct explanation *e)
     return false;
 }
 
+static void find_certificate(struct explanation *e, const struct explain_facts *facts)
+{
+    e->fqdn = gate_fqdn(e->policy, e->connector, facts->host);
+    if (gate_uses_tls(e->connector))
+        facts->certificate(facts->context, e->fqdn, e->arena, &e->certificate);
+}
+
 bool explain(const struct policy *p, const struct explain_facts *facts, const struct explain_session *s,
              struct arena *arena, struct explanation *ret)
 {
@@ -90,17 +97,31 @@ bool explain(const struct policy *p, const struct explain_facts *facts, const st
     *e = (struct explanation){.policy = p, .session = s, .arena = arena};
     policy_select_traced(p, s->local, s->remote, &e->selection);
     e->connector = e->selection.connector;
-    if (e->connector) {
-        e->fqdn = gate_fqdn(p, e->connector, facts->host);
-        if (gate_uses_tls(e->connector))
-            facts->certificate(facts->context, e->fqdn, arena, &e->certificate);
-    }
+    if (e->connector)
+        find_certificate(e, facts);
     if (can_begin(e))
-        ok = explain_dialogue(e, facts);
+        ok = explain_dialogue(e, facts, EXPLAIN_CONTENT);
     if (ok && e->connector)
         ok = explain_probe(e, &clear, &tls) && explain_offers(e, clear, tls);
     ok = ok && explain_route(e, facts) && explain_limits(e);
     if (ok)
         e->reason = explain_reason(e);
     return ok && e->reason.ptr;
+}
+
+bool explain_verdict(const struct policy *p, const struct explain_facts *facts, const struct explain_session *s,
+                     enum explain_stage last, struct arena *arena, struct explanation *ret)
+{
+    struct explanation *e = ret;
+    *e = (struct explanation){.policy = p, .session = s, .arena = arena};
+    e->connector = policy_select(p, s->local, s->remote);
+    if (e->connector)
+        find_certificate(e, facts);
+    return !can_begin(e) || explain_dialogue(e, facts, last);
+}
+
+struct span explain_refusal(struct explanation *e)
+{
+    ASSERT(e->cause != EXPLAIN_CAUSE_NONE); /* what is taken has its reason in its route */
+    return explain_reason(e);
 }

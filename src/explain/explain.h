@@ -21,7 +21,8 @@ struct explain_session {
     struct gate_tls client;  /* its certificate; counts under TLS only, where the connector asks for one */
     struct span certificate; /* the client's, for people; or empty */
     bool auth;
-    struct span user; /* with auth: who logs on; the password is taken to be right */
+    struct span user;      /* with auth: who logs on; the password is taken to be right */
+    struct span mechanism; /* that the client insists on; empty: one that is offered */
     struct span helo;
     struct span sender; /* empty: the null sender */
     struct span recipient;
@@ -204,6 +205,7 @@ struct explanation {
     struct token first_token, last_token; /* at the start, and when the session ended */
     bool internal;                        /* its mail counts as the organisation's own */
     struct explain_user user;             /* where AUTH was reached */
+    uint64_t max_size;                    /* of the message, where MAIL was accepted; 0: unlimited */
     struct explain_step steps[EXPLAIN_STAGES];
     size_t step_count;
 
@@ -221,6 +223,17 @@ struct explanation {
 /* False: memory is out. Fills in all of *ret but the remedies. */
 NODISCARD bool explain(const struct policy *p, const struct explain_facts *facts, const struct explain_session *s,
                        struct arena *arena, struct explanation *ret);
+
+/*
+ * The verdict alone, of a session that goes on to `last` and no further: for many sessions. Filled in are the
+ * connector and its certificate, verdict, cause, stage, blame, steps, tokens, user and max_size; all else is empty.
+ * False: memory is out.
+ */
+NODISCARD bool explain_verdict(const struct policy *p, const struct explain_facts *facts,
+                               const struct explain_session *s, enum explain_stage last, struct arena *arena,
+                               struct explanation *ret);
+/* The reason behind a refusal that explain_verdict gave. ptr NULL: memory is out. */
+struct span explain_refusal(struct explanation *e);
 
 /* ---- remedies ---- */
 

@@ -8,8 +8,8 @@ struct span explain_text(struct explanation *e, const char *format, ...) PRINTF(
 /* An array of count zeroed items of a type in the arena; NULL when memory is out. */
 #define EXPLAIN_ARRAY(e, count, type) ARENA_ARRAY((e)->arena, (count) ? (count) : 1, type)
 
-/* dialogue.c: the client's session: fills in steps, verdict, cause, stage, tokens and user. */
-bool explain_dialogue(struct explanation *e, const struct explain_facts *facts);
+/* dialogue.c: the client's session up to a stage: fills in steps, verdict, cause, stage, tokens, user, max_size. */
+bool explain_dialogue(struct explanation *e, const struct explain_facts *facts, enum explain_stage last);
 /* The reply to EHLO in the clear and, where STARTTLS or ImplicitTls lead there, under TLS; empty where not. */
 bool explain_probe(struct explanation *e, struct span *ret_clear, struct span *ret_tls);
 

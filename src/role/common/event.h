@@ -64,7 +64,7 @@ enum event_grant {
 enum event_fact {
     FACT_VERDICT = FACT_TEXTS, /* question and code: "Rcpt 550" */
     FACT_LEVEL,                /* enum fact_level as a number */
-    FACT_COUNT,
+    FACT_COUNT,                /* and the octets of the largest message, 0 if not known: "3 35000000" */
     FACT_FIELDS,
 };
 

@@ -13,11 +13,11 @@ enum { CODE_MAX = 999 };
 
 void fact_send(const struct fact *f)
 {
-    char verdict[24], level[12], count[24];
+    char verdict[24], level[12], count[48];
     struct event e = {.kind = EVENT_FACT, .at_ms = f->last_ms};
     snprintf(verdict, sizeof verdict, "%.*s %u", SPAN_ARG(fact_question_name(f->question)), (unsigned)f->code);
     snprintf(level, sizeof level, "%u", (unsigned)f->level);
-    snprintf(count, sizeof count, "%" PRIu64, f->count);
+    snprintf(count, sizeof count, "%" PRIu64 " %" PRIu64, f->count, f->size);
     memcpy(e.field, f->text, sizeof f->text);
     e.field[FACT_VERDICT] = span_of(verdict);
     e.field[FACT_LEVEL] = span_of(level);
@@ -28,11 +28,12 @@ void fact_send(const struct fact *f)
 bool fact_of_event(const struct event *e, struct fact *ret)
 {
     struct fact f = {.first_ms = e->at_ms, .last_ms = e->at_ms};
-    struct span code = e->field[FACT_VERDICT], question;
+    struct span code = e->field[FACT_VERDICT], size = e->field[FACT_COUNT], question, count;
     uint32_t level;
     if (!span_split(&code, ' ', &question) || !fact_question_find(question, &f.question) ||
         !num_parse_u32(code, CODE_MAX, &f.code) || !num_parse_u32(e->field[FACT_LEVEL], FACT_LEVELS - 1, &level) ||
-        !num_parse_u64(e->field[FACT_COUNT], UINT32_MAX, &f.count) || !f.count)
+        !span_split(&size, ' ', &count) || !num_parse_u64(count, UINT32_MAX, &f.count) || !f.count ||
+        !num_parse_u64(size, INT64_MAX, &f.size))
         return false;
     f.level = (enum fact_level)level;
     memcpy(f.text, e->field, sizeof f.text);

@@ -26,6 +26,7 @@ static void there_and_back(void **state UNUSED)
                              .level = (enum fact_level)level,
                              .code = 200 + q,
                              .count = 1 + level,
+                             .size = q * 1000,
                              .first_ms = 5,
                              .last_ms = 7},
                         back;
@@ -39,6 +40,7 @@ static void there_and_back(void **state UNUSED)
             assert_int_equal(back.level, level);
             assert_int_equal(back.code, f.code);
             assert_int_equal(back.count, f.count);
+            assert_int_equal(back.size, f.size);
             assert_int_equal(back.last_ms, 7);
             for (size_t i = 0; i < FACT_TEXTS; i++)
                 CHECK_SPAN("text", back.text[i], f.text[i]);
@@ -52,18 +54,21 @@ static void no_facts(void **state UNUSED)
         const char *name, *verdict, *level, *count;
         bool good;
     } rows[] = {
-        {"good", "Rcpt 550", "0", "1", true},
-        {"no question", "550", "0", "1", false},
-        {"unknown question", "Help 550", "0", "1", false},
-        {"no code", "Rcpt", "0", "1", false},
-        {"empty code", "Rcpt ", "0", "1", false},
-        {"large code", "Rcpt 1000", "0", "1", false},
-        {"code and more", "Rcpt 550 1", "0", "1", false},
-        {"no level", "Rcpt 550", "", "1", false},
-        {"unknown level", "Rcpt 550", "3", "1", false},
-        {"never", "Rcpt 550", "0", "0", false},
-        {"too often", "Rcpt 550", "0", "99999999999999999999", false},
-        {"negative", "Rcpt 550", "0", "-1", false},
+        {"good", "Rcpt 550", "0", "1 0", true},
+        {"no question", "550", "0", "1 0", false},
+        {"unknown question", "Help 550", "0", "1 0", false},
+        {"no code", "Rcpt", "0", "1 0", false},
+        {"empty code", "Rcpt ", "0", "1 0", false},
+        {"large code", "Rcpt 1000", "0", "1 0", false},
+        {"code and more", "Rcpt 550 1", "0", "1 0", false},
+        {"no level", "Rcpt 550", "", "1 0", false},
+        {"unknown level", "Rcpt 550", "3", "1 0", false},
+        {"never", "Rcpt 550", "0", "0 0", false},
+        {"too often", "Rcpt 550", "0", "99999999999999999999 0", false},
+        {"negative", "Rcpt 550", "0", "-1 0", false},
+        {"a size", "Message 250", "0", "1 35000000", true},
+        {"no size", "Message 250", "0", "1", false},
+        {"too large a size", "Message 250", "0", "1 9223372036854775808", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct event e = {.kind = EVENT_FACT,

@@ -163,6 +163,7 @@ static bool add_at(const struct fact *f, enum fact_level level, struct span netw
     struct row *r = find(&at);
     if (r) {
         r->fact.count++;
+        r->fact.size = f->size > r->fact.size ? f->size : r->fact.size;
         r->fact.last_ms = f->last_ms;
         return true;
     }

@@ -43,6 +43,7 @@ static void tell_envelope(const struct session *s, enum fact_question question, 
 {
     struct fact f = begin_fact(s, question, code);
     f.text[FACT_SENDER] = buf_span(&s->facts.sender);
+    f.size = question == FACT_OF_MESSAGE ? s->facts.octets : 0;
     if (question == FACT_OF_RCPT)
         f.text[FACT_RECIPIENT] = buf_span(&s->facts.recipient);
     tell(s, &f);
@@ -55,6 +56,7 @@ static void end_message(struct session *s)
     if (k->refused && !k->taken)
         tell_envelope(s, FACT_OF_MESSAGE, k->refused);
     k->refused = 0;
+    k->octets = 0;
     k->taken = k->content = false;
 }
 

@@ -22,6 +22,7 @@ struct fact_notes {
     struct span certificate;       /* the client's fingerprint, in the session's arena */
     struct span mechanism;         /* by which the user has logged on, or tries to */
     struct buf sender, recipient;  /* of the last MAIL and RCPT */
+    uint64_t octets;               /* of the content, as far as it has come */
     uint16_t refused;              /* the last recipient's code, while none of the message was accepted */
     bool taken;                    /* one was */
     bool content;                  /* it is on its way */

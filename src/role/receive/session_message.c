@@ -149,6 +149,7 @@ void session_message_begin(struct session *s)
 
 void session_message_body(struct session *s, struct span bytes)
 {
+    s->facts.octets += bytes.len;
     if (s->intake_open)
         intake_feed(&s->intake, bytes);
 }

@@ -28,6 +28,7 @@ static void bind_fact(struct facts *f, sqlite3_stmt *st, const struct fact *fact
     sqlite3_bind_int64(st, P_COUNT, (int64_t)fact->count);
     sqlite3_bind_int64(st, P_FIRST, fact->first_ms);
     sqlite3_bind_int64(st, P_LAST, fact->last_ms);
+    sqlite3_bind_int64(st, P_SIZE, (int64_t)fact->size);
     for (int i = 0, known = sqlite3_bind_parameter_count(st); i < FACT_TEXTS && P_TEXTS + i <= known; i++)
         bind(st, P_TEXTS + i, fact->text[i]);
 }
@@ -156,7 +157,8 @@ static bool read_fact(sqlite3_stmt *st, struct fact *ret)
                          .code = (uint32_t)sqlite3_column_int(st, C_CODE),
                          .count = (uint64_t)sqlite3_column_int64(st, C_COUNT),
                          .first_ms = sqlite3_column_int64(st, C_FIRST),
-                         .last_ms = sqlite3_column_int64(st, C_LAST)};
+                         .last_ms = sqlite3_column_int64(st, C_LAST),
+                         .size = (uint64_t)sqlite3_column_int64(st, C_SIZE)};
     for (int i = 0; i < FACT_TEXTS; i++)
         ret->text[i] = column(st, C_TEXTS + i);
     return true;

@@ -54,6 +54,7 @@ struct fact {
     enum fact_level level;
     uint32_t code; /* of the reply, or 0 */
     struct span text[FACT_TEXTS];
+    uint64_t size; /* FACT_OF_MESSAGE: octets of the largest; 0: not known */
     uint64_t count;
     int64_t first_ms, last_ms; /* since 1970 */
 };
@@ -82,9 +83,9 @@ void fact_print_key(struct buf *out, const struct fact *f, enum fact_level level
 struct facts;
 
 /*
- * Opens the file for writing; makes it (mode 0600) where there is none. One that is damaged or of another format is
- * begun anew: what it held was for people to read, and is not worth refusing to start. ERR_IO, ERR_NO_MEMORY,
- * ERR_UNAVAILABLE: another process writes it.
+ * Opens the file for writing; makes it (mode 0600) where there is none. One of the format before is brought up to
+ * date; one that is damaged or of another is begun anew: what it held was for people to read, and is not worth
+ * refusing to start. ERR_IO, ERR_NO_MEMORY, ERR_UNAVAILABLE: another process writes it.
  */
 enum err_code facts_open(const char *path, struct facts **ret, struct err *err);
 /* For reading only, also beside a writer. ERR_NOT_FOUND: there is no such file; ERR_DENIED, ERR_INVALID, ERR_IO. */

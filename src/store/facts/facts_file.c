@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,
     APPLICATION_ID = 0x4d526661, /* "MRfa" */
     BUSY_MS = 1000,
     KEY_MAX = 2048,
@@ -21,17 +21,23 @@ enum {
 static const char tables[] =
     "BEGIN IMMEDIATE;"
     "PRAGMA application_id = 1297245793;"
-    "PRAGMA user_version = 1;"
+    "PRAGMA user_version = 2;"
     "CREATE TABLE fact(id INTEGER PRIMARY KEY, network TEXT NOT NULL, level INTEGER NOT NULL, key BLOB NOT NULL,"
     " served INTEGER NOT NULL, question INTEGER NOT NULL, code INTEGER NOT NULL, count INTEGER NOT NULL,"
     " first INTEGER NOT NULL, last INTEGER NOT NULL, connector TEXT NOT NULL, local TEXT NOT NULL,"
     " remote TEXT NOT NULL, helo TEXT NOT NULL, tls TEXT NOT NULL, cipher TEXT NOT NULL, mechanism TEXT NOT NULL,"
     " user TEXT NOT NULL, certificate TEXT NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL,"
-    " mistake TEXT NOT NULL) STRICT;"
+    " mistake TEXT NOT NULL, size INTEGER NOT NULL DEFAULT 0) STRICT;"
     "CREATE UNIQUE INDEX fact_key ON fact(network, user, level, key);"
     "CREATE INDEX fact_age ON fact(served, last);"
     "COMMIT;";
-_Static_assert(APPLICATION_ID == 1297245793 && FORMAT_VERSION == 1, "the text says the same");
+_Static_assert(APPLICATION_ID == 1297245793 && FORMAT_VERSION == 2, "the text says the same");
+
+/* Format 1 had no sizes. */
+static const char upgrade[] = "BEGIN IMMEDIATE;"
+                              "ALTER TABLE fact ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+                              "PRAGMA user_version = 2;"
+                              "COMMIT;";
 
 static const struct {
     bool writes;
@@ -41,21 +47,23 @@ static const struct {
     [ST_COMMIT] = {true, "COMMIT"},
     /* The texts are the newest fact's, but not where a late one comes behind it. */
     [ST_UPDATE] = {true, "UPDATE fact SET count = count + ?5, first = min(first, ?6), last = max(last, ?7),"
-                         " remote = iif(?7 >= last, ?10, remote), helo = iif(?7 >= last, ?11, helo),"
-                         " cipher = iif(?7 >= last, ?13, cipher), certificate = iif(?7 >= last, ?16, certificate),"
-                         " sender = iif(?7 >= last, ?17, sender), recipient = iif(?7 >= last, ?18, recipient)"
+                         " size = max(size, ?8),"
+                         " remote = iif(?7 >= last, ?11, remote), helo = iif(?7 >= last, ?12, helo),"
+                         " cipher = iif(?7 >= last, ?14, cipher), certificate = iif(?7 >= last, ?17, certificate),"
+                         " sender = iif(?7 >= last, ?18, sender), recipient = iif(?7 >= last, ?19, recipient)"
                          " WHERE network = ?1 AND user = ?2 AND level = ?3 AND key = ?4"},
     [ST_COUNT] = {true, "SELECT count(*) FROM fact WHERE network = ?1 AND user = ?2 AND level = ?3"},
-    [ST_INSERT] = {true, "INSERT INTO fact(network, user, level, key, count, first, last, connector, local, remote,"
-                         " helo, tls, cipher, mechanism, certificate, sender, recipient, mistake, question, code,"
-                         " served) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?16, ?17,"
-                         " ?18, ?19, ?20, ?21, ?22)"},
+    [ST_INSERT] = {true,
+                   "INSERT INTO fact(network, user, level, key, count, first, last, size, connector, local,"
+                   " remote, helo, tls, cipher, mechanism, certificate, sender, recipient, mistake, question,"
+                   " code, served) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?17,"
+                   " ?18, ?19, ?20, ?21, ?22, ?23)"},
     [ST_AGED] = {true, "DELETE FROM fact WHERE served IN (0, 1) AND last < ?1"},
     [ST_OLDEST] = {true,
                    "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE served = ?1 ORDER BY last LIMIT ?2)"},
     [ST_STRANGERS] = {true, "SELECT count(*) FROM fact WHERE served = 0"},
     [ST_ROWS] = {true, "SELECT count(*) FROM fact"},
-    [ST_VISIT] = {false, "SELECT network, level, question, code, count, first, last, " TEXTS
+    [ST_VISIT] = {false, "SELECT network, level, question, code, count, first, last, size, " TEXTS
                          " FROM fact WHERE last >= ?1 ORDER BY network, user"},
 };
 
@@ -106,6 +114,8 @@ static enum err_code check_format(struct facts *f, bool writes, struct err *err)
         code = number(f, "PRAGMA application_id", &application, err);
     if (!code && writes && version == 0 && application == 0)
         return execute(f, tables, err);
+    if (!code && writes && version == 1 && application == APPLICATION_ID)
+        return execute(f, upgrade, err);
     if (!code && (version != FORMAT_VERSION || application != APPLICATION_ID))
         code = err_set(err, ERR_INVALID, "facts.db is not a file of facts of format %d", FORMAT_VERSION);
     return code;

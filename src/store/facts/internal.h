@@ -28,13 +28,14 @@ enum {
     P_COUNT,
     P_FIRST,
     P_LAST,
+    P_SIZE,
     P_TEXTS,
     P_QUESTION = P_TEXTS + FACT_TEXTS,
     P_CODE,
     P_SERVED
 };
 /* And the columns of ST_VISIT. */
-enum { C_NETWORK, C_LEVEL, C_QUESTION, C_CODE, C_COUNT, C_FIRST, C_LAST, C_TEXTS };
+enum { C_NETWORK, C_LEVEL, C_QUESTION, C_CODE, C_COUNT, C_FIRST, C_LAST, C_SIZE, C_TEXTS };
 
 struct facts {
     sqlite3 *db;

@@ -5,6 +5,7 @@
 #include "store/facts/facts.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -339,6 +340,45 @@ static void damaged_files(void **state UNUSED)
     }
 }
 
+/* The largest of a row's messages. */
+static void sizes(void **state UNUSED)
+{
+    static const uint64_t given[] = {1000, 35000000, 0, 2000};
+    struct facts *f = open_facts();
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        struct fact fact = parse("Message 250 192.0.2.1 - a@x.test");
+        fact.size = given[i];
+        assert_int_equal(facts_add(f, &fact, NULL), ERR_NONE);
+    }
+    struct seen s = look(f, 0);
+    assert_int_equal(s.rows, 1);
+    assert_int_equal(s.last.size, 35000000);
+    buf_done(&s.texts);
+    facts_close(f);
+}
+
+/* A file of the format before sizes keeps what it holds. */
+static void upgraded(void **state UNUSED)
+{
+    sqlite3 *db = NULL;
+    struct facts *f = open_facts();
+    add_at(f, ONE, 1000);
+    facts_close(f);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "ALTER TABLE fact DROP COLUMN size; PRAGMA user_version = 1", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    f = open_facts();
+    add_at(f, ONE, 2000);
+    struct seen s = look(f, 0);
+    assert_int_equal(s.rows, 1);
+    assert_int_equal(s.last.count, 2);
+    assert_int_equal(s.last.size, 0);
+    buf_done(&s.texts);
+    facts_close(f);
+}
+
 static void long_texts(void **state UNUSED)
 {
     static char text[5000];
@@ -370,6 +410,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(strangers, make, drop),
         cmocka_unit_test_setup_teardown(two_handles, make, drop),
         cmocka_unit_test_setup_teardown(damaged_files, make, drop),
+        cmocka_unit_test_setup_teardown(sizes, make, drop),
+        cmocka_unit_test_setup_teardown(upgraded, make, drop),
         cmocka_unit_test_setup_teardown(long_texts, make, drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,133 @@
+/*
+ * plan_replay.c: what clients did lately, run against the policy in force and the one that a script makes. Both are
+ * compiled as they would be published; users and recipients are those of the stores beside them, certificates those
+ * that the server has.
+ *
+ * Invariant: a script that says the policy alone shares the recipients, which are read once.
+ */
+#include "cmdlet/plan_replay.h"
+#include "cmdlet/certificate.h"
+#include "cmdlet/policy_block.h"
+
+#include "base/num.h"
+
+#include <stdlib.h>
+
+struct side {
+    struct buf block;
+    struct policy *policy;
+    struct replay_directory *directory;
+    bool shared; /* the directory is the other side's */
+    struct explain_facts facts;
+};
+
+bool plan_parse_time(struct span s, int64_t *ret_ms)
+{
+    static const struct {
+        char unit;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    int64_t n;
+    if (value_parse_timespan(s, ret_ms))
+        return true;
+    for (size_t i = 0; s.len && i < ARRAY_LEN(units); i++)
+        if (ascii_lower(s.ptr[s.len - 1]) == units[i].unit &&
+            num_parse_i64(span_head(s, s.len - 1), 0, 100000, &n)) {
+            *ret_ms = n * units[i].ms;
+            return true;
+        }
+    return false;
+}
+
+static void certificate(void *context, struct span fqdn, struct arena *arena, struct explain_certificate *ret)
+{
+    struct connector_certificate found;
+    struct err err = {0};
+    *ret = (struct explain_certificate){0};
+    if (certificate_of_host(context, fqdn, arena, &found, &err)) {
+        ret->unknown = true;
+        ret->text = arena_dup(arena, span_of(err.text));
+        return;
+    }
+    ret->found = found.certificate;
+    ret->text = found.why_not;
+}
+
+static enum err_code open_side(struct side *s, struct cmdlet_context *c, struct cmdlet_context *real,
+                               const struct side *other, struct err *err)
+{
+    enum err_code code = cmdlet_policy_block(c->policy, 0, &s->block, err);
+    if (!code)
+        code = policy_open(buf_span(&s->block), &s->policy, err);
+    if (code)
+        return code;
+    s->shared = other;
+    s->directory = other ? other->directory : replay_directory_new(c->recipients, certificate, real);
+    if (!s->directory)
+        return cmdlet_no_memory(err);
+    s->facts = replay_directory_facts(s->directory, c->host);
+    return ERR_NONE;
+}
+
+static void close_side(struct side *s)
+{
+    if (!s->shared)
+        replay_directory_free(s->directory);
+    policy_close(s->policy);
+    buf_wipe(&s->block); /* it holds the passwords of smart hosts */
+}
+
+static enum err_code run(struct plan_replay *r, struct cmdlet_context *c, const struct side *before,
+                         const struct side *after, struct err *err)
+{
+    const struct replay_side sides[] = {{before->policy, &before->facts}, {after->policy, &after->facts}};
+    struct hash_key key;
+    int64_t now = c->now_ms();
+    c->random(&key, sizeof key);
+    r->engine = replay_new(&sides[0], &sides[1], now, key);
+    if (!r->engine)
+        return cmdlet_no_memory(err);
+    enum err_code code =
+        c->facts ? c->facts->visit(c->facts, now - r->window_ms, replay_fact, r->engine, err) : ERR_NONE;
+    return code ? code : replay_finish(r->engine, &r->report, err);
+}
+
+static enum err_code open_sides(struct side *before, struct side *after, struct cmdlet_context *present,
+                                struct cmdlet_context *wanted, bool own_recipients, struct err *err)
+{
+    enum err_code code = open_side(before, present, present, NULL, err);
+    if (code)
+        return code;
+    code = open_side(after, wanted, present, own_recipients ? NULL : before, err);
+    if (code) {
+        struct err inner = *err;
+        err_set(err, code, "nothing can be replayed against the policy that the script makes: %s", inner.text);
+    }
+    return code;
+}
+
+enum err_code plan_replay_run(struct plan *p, struct cmdlet_context *present, struct cmdlet_context *wanted,
+                              bool own_recipients, int64_t window_ms, struct err *err)
+{
+    struct side before = {0}, after = {0};
+    p->replay = calloc(1, sizeof *p->replay);
+    if (!p->replay)
+        return cmdlet_no_memory(err);
+    p->replay->window_ms = window_ms;
+    buf_init(&before.block, POLICY_BLOCK_MAX);
+    buf_init(&after.block, POLICY_BLOCK_MAX);
+    enum err_code code = open_sides(&before, &after, present, wanted, own_recipients, err);
+    if (!code)
+        code = run(p->replay, present, &before, &after, err);
+    close_side(&after);
+    close_side(&before);
+    return code;
+}
+
+void plan_replay_free(struct plan_replay *r)
+{
+    if (!r)
+        return;
+    replay_free(r->engine);
+    free(r);
+}

@@ -1,0 +1,173 @@
+"""plan --replay: what real sessions left behind, run against a changed policy, with the server running and stopped."""
+import json
+import sqlite3
+
+import pytest
+
+from support.server import BINARY, Server, quote, settle
+from support.util import run, wait_for
+
+PRINTER, SCANNER, APP, PASSWORD = "127.0.0.41", "127.0.0.42", "127.0.0.43", "Quittenbaum 9&x"
+RELAY = "ms-Exch-SMTP-Accept-Any-Recipient"
+
+
+def plan(server, script, *args):
+    path = server.dir + "/candidate.ps1"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(script)
+    return run([BINARY, "plan", "--state", server.state, *args, path], check=False)
+
+
+def replay(server, script, time="1h", *args):
+    """The object of the replay."""
+    p = plan(server, script, "--json", "--replay", time, *args)
+    assert p.returncode in (0, 1), p
+    return json.loads(p.stdout)["Replay"]
+
+
+def facts(server, where):
+    db = sqlite3.connect("file:%s/facts.db?mode=ro" % server.state, uri=True)
+    try:
+        return db.execute("SELECT coalesce(sum(count), 0), max(size) FROM fact WHERE " + where).fetchone()
+    finally:
+        db.close()
+
+
+def sends(server, source, recipient, octets=100):
+    with server.session(source=source) as c:
+        body = b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n" + (b"y" * 62 + b"\r\n") * (octets // 64)
+        assert c.send_mail("device@example.com", recipient, body) == "250 2.6.0"
+        c.cmd("QUIT")
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Two devices may relay, each on a connector of its own; an application may not; alice logs on."""
+    s = Server()
+    try:
+        s.mailbox("alice@example.com", PASSWORD)
+        for name, ip in (("printer", PRINTER), ("scanner", SCANNER), ("app", APP)):
+            s.connector(name, ip)
+            s.shell("Add-ADPermission %s -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights "
+                    "ms-Exch-SMTP-Accept-Authoritative-Domain-Sender" % name)
+        for name in ("printer", "scanner"):
+            s.shell("Add-ADPermission %s -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights %s" % (name, RELAY))
+        s.relax()
+        settle()
+        for _ in range(3):
+            sends(s, PRINTER, "bob@partner.test")
+        sends(s, SCANNER, "carol@partner.test", 200000)
+        sends(s, APP, "alice@example.com")
+        with s.session(source=APP) as c:
+            c.mail("device@example.com")
+            assert c.rcpt("bob@partner.test").code == 550
+            c.cmd("QUIT")
+        with s.login("alice@example.com", PASSWORD) as c:
+            assert c.send_mail("alice@example.com", "bob@partner.test", b"Subject: x\r\n\r\nx") == "250 2.6.0"
+            c.cmd("QUIT")
+        with s.session(s.submission) as c:
+            c.starttls()
+            assert c.auth_plain("alice@example.com", "wrong").code == 535
+            c.cmd("QUIT")
+        wait_for("the last session's facts", lambda: facts(s, "question = 0")[0] == 8)
+        yield s, s.shell("Export-Policy")
+    finally:
+        s.close()
+
+
+@pytest.fixture(params=["running", "stopped"])
+def either(request, world):
+    s = world[0]
+    if request.param == "stopped" and s.proc:
+        assert s.stop() == 0
+    elif request.param == "running" and not s.proc:
+        s.start()
+    return world
+
+
+def without_relay(script, connector):
+    return script + "\nRemove-ADPermission %s -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights %s -Confirm:$false\n" % (connector, RELAY)
+
+
+def by_client(r):
+    return {(c["RemoteIP"], c["User"]): c["Changes"] for c in r["Changes"]}
+
+
+def test_same_policy_changes_nothing(either):
+    s, script = either
+    r = replay(s, script)
+    assert r["Changes"] == [] and r["ClientsChanged"] == 0, r
+    assert r["Sessions"] == 8 and r["Clients"] == 5 and r["Messages"] == 7, r
+    assert {x["Reason"]: x["Facts"] for x in r["NotReplayed"]} == {"failed-logon": 1}, r
+    p = plan(s, script, "--replay", "7d")
+    assert p.returncode == 0 and b"would come out as it does now" in p.stdout and b"1 failed logons: passwords are not recorded" in p.stdout, p
+    assert b"Replay" not in plan(s, script, "--json").stdout
+
+
+def test_a_printer_loses_its_relay(either):
+    s, script = either
+    candidate = without_relay(script, "printer")
+    changes = by_client(replay(s, candidate))
+    assert list(changes) == [(PRINTER, "")], changes
+    (c,) = changes[PRINTER, ""]
+    assert c["Change"] == "Refused" and c["DecidedBy"] == RELAY and c["Recipients"] == 3, c
+    assert c["Before"] == {"Connector": "printer", "Accepted": True, "Reply": None}, c
+    assert c["After"]["Reply"] == "550 5.7.1 Unable to relay" and c["After"]["Connector"] == "printer", c
+    assert c["Sender"] == "device@example.com" and c["Recipient"] == "bob@partner.test", c
+    p = plan(s, candidate, "--replay", "7d")
+    text = p.stdout.decode()
+    assert p.returncode == 1, p
+    (row,) = [x for x in text.split("\n") if x.startswith("! 127")]
+    assert row.split()[1:5] == [PRINTER, "(nobody)", "3", "recipients"] and row.endswith("550 5.7.1 Unable to relay"), text
+    assert RELAY in text and SCANNER not in text, text
+
+
+CANDIDATES = [
+    # what the script gets behind it, client, direction, decided by, what it will be
+    ("Set-ReceiveConnector scanner -MaxMessageSize 64KB", (SCANNER, ""), "Refused", "MaxMessageSize", "552 5.3.4"),
+    ("Set-ReceiveConnector app -RequireTLS $true", (APP, ""), "Refused", "RequireTLS", "530 5.7.0"),
+    ("Set-ReceiveConnector app -Enabled $false", (APP, ""), "Refused", "ms-Exch-SMTP-Submit", "530 5.7.1"),
+    ("Set-ReceiveConnector 'Client mail' -AuthMechanism Tls", ("127.0.0.1", "alice@example.com"), "Refused", "AuthMechanism", "50"),
+    ("Set-ReceiveConnector 'Client mail' -Enabled $false", ("127.0.0.1", "alice@example.com"), "Refused", "RemoteIPRanges", "(no connector)"),
+    ("Add-ADPermission app -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights " + RELAY, (APP, ""), "Accepted", RELAY, None),
+]
+
+
+@pytest.mark.parametrize("row", CANDIDATES, ids=[c[0] for c in CANDIDATES])
+def test_changes(world, row):
+    s, script = world
+    statement, client, direction, decided, reply = row
+    changes = by_client(replay(s, script + "\n" + statement + "\n"))
+    assert client in changes, changes
+    found = [c for c in changes[client] if c["Change"] == direction]
+    assert found and found[0]["DecidedBy"].startswith(decided), changes
+    assert reply is None or (found[0]["After"]["Reply"] or "").startswith(reply), changes
+    others = set(changes) - {client, ("127.0.0.1", "")}  # who failed to log on is nobody
+    assert not others, changes
+
+
+def test_old_facts_are_left_out(world):
+    s, script = world
+    if s.proc:
+        assert s.stop() == 0
+    db = sqlite3.connect(s.state + "/facts.db")
+    db.execute("UPDATE fact SET first = first - 7200000, last = last - 7200000 WHERE remote = ?", (SCANNER,))
+    db.commit()
+    db.close()
+    candidate = without_relay(script, "scanner")
+    assert by_client(replay(s, candidate, "1h")) == {}
+    assert list(by_client(replay(s, candidate, "3h"))) == [(SCANNER, "")]
+
+
+@pytest.mark.parametrize("time", ["7", "7w", "31d", "10s", "-1d", "", "soon"])
+def test_times_that_are_none(world, time):
+    s, script = world
+    p = plan(s, script, "--replay", time)
+    assert p.returncode == 2 and b"--replay %s: a time back from now" % time.encode() in p.stderr and b"7d, 12h, 30m" in p.stderr, p
+    assert "Compare-Policy -Replay" in s.shell_error("Compare-Policy %s -Replay %s" % (quote(s.dir + "/candidate.ps1"), quote(time)))
+
+
+def test_the_policy_of_a_script_that_cannot_be_used(world):
+    s, script = world
+    p = plan(s, script + "\nSet-ReceiveConnector printer -RemoteIPRanges nonsense\n", "--replay", "1h")
+    assert p.returncode == 2 and p.stdout == b"", p
