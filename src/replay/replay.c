@@ -7,6 +7,7 @@
  * and nothing else; each fact is compared by its own verdicts.
  */
 #include "base/cursor.h"
+#include "mail/domain.h"
 #include "replay/internal.h"
 
 #include <stdlib.h>
@@ -94,7 +95,8 @@ static bool make_key(struct replay *r, const struct replay_session *t, const str
         put_u8(&r->key, places[i].proxy);
     }
     put_u8(&r->key, (uint8_t)t->last);
-    put_u8(&r->key, t->session.helo.len > 0); /* a name was accepted when it was given */
+    put_u8(&r->key, t->session.helo.len > 0); /* of a name no more counts than whether it is one */
+    put_u8(&r->key, domain_valid_ehlo(t->session.helo));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         put_key_text(&r->key, t->fact->text[texts[i]]);
     return !r->key.failed;
