@@ -54,6 +54,12 @@ static void warn(struct shell_host *host, struct span text)
     c->person.host.warn(&c->person.host, text);
 }
 
+static void progress(struct shell_host *host, struct span text)
+{
+    struct policy_command *c = of(host);
+    c->person.host.progress(&c->person.host, text);
+}
+
 static void take_out(void *context, struct span bytes)
 {
     buf_add(context, bytes);
@@ -81,7 +87,7 @@ static enum err_code start(struct policy_command *c, const char *state, struct e
     buf_init(&c->out, OUTPUT_MAX);
     buf_init(&c->text, CONSOLE_FILE_MAX);
     shell_person_init(&c->person, isatty(STDIN_FILENO));
-    c->host = (struct shell_host){ask, warn};
+    c->host = (struct shell_host){ask, warn, .progress = progress};
     c->session = (struct shell_session){.state = cli_state(state),
                                         .node = &c->node,
                                         .host = &c->host,

@@ -59,6 +59,13 @@ static void local_warn(struct shell_host *host, struct span text)
     l->person->warn(l->person, text);
 }
 
+static void local_progress(struct shell_host *host, struct span text)
+{
+    struct shell_local *l = (struct shell_local *)host;
+    if (l->person->progress)
+        l->person->progress(l->person, text);
+}
+
 /* ---- the certificates: with the rights that the command was started with, since certs/ is the supervisor's ----
  */
 
@@ -151,7 +158,9 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
 {
     struct stat owner;
     *l = (struct shell_local){
-        .host = {.ask = local_ask, .warn = local_warn, .save = local_save}, .person = person, .lock = -1};
+        .host = {.ask = local_ask, .warn = local_warn, .save = local_save, .progress = local_progress},
+        .person = person,
+        .lock = -1};
     shell_saved_init(&l->saved);
     enum err_code code = check_owner(state, &owner, err);
     if (!code)

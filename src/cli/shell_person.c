@@ -198,6 +198,18 @@ static void person_warn(struct shell_host *host UNUSED, struct span text)
     fprintf(stderr, "WARNING: %.*s\n", SPAN_ARG(text));
 }
 
+/* Over itself, in one line of a terminal. What a server says is text, but may hold anything. */
+static void person_progress(struct shell_host *host UNUSED, struct span text)
+{
+    enum { LINE_MAX_SHOWN = 78 };
+    if (!isatty(STDERR_FILENO))
+        return;
+    fputs("\r\033[K", stderr);
+    for (size_t i = 0; i < text.len && i < LINE_MAX_SHOWN; i++)
+        fputc(text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ? '?' : text.ptr[i], stderr);
+    fflush(stderr);
+}
+
 /* A new file: what is there already is nobody's to overwrite from here. */
 static enum err_code person_save(struct shell_host *host UNUSED, struct span name, struct span content,
                                  struct err *err)
@@ -218,8 +230,9 @@ static enum err_code person_save(struct shell_host *host UNUSED, struct span nam
 
 void shell_person_init(struct shell_person *p, bool present)
 {
-    *p = (struct shell_person){.host = {.ask = person_ask, .warn = person_warn, .save = person_save},
-                               .present = present};
+    *p = (struct shell_person){
+        .host = {.ask = person_ask, .warn = person_warn, .save = person_save, .progress = person_progress},
+        .present = present};
 }
 
 void shell_saved_init(struct shell_saved *s)

@@ -272,7 +272,10 @@ static enum err_code follow(struct run *r, bool *ret_again, struct err *err)
             r->output->out(r->output->context, f.body);
         else if (f.type == CONSOLE_ERR)
             tell(r, f.body);
-        else if (f.type == CONSOLE_FILE) {
+        else if (f.type == CONSOLE_PROGRESS) {
+            if (r->host->progress)
+                r->host->progress(r->host, f.body);
+        } else if (f.type == CONSOLE_FILE) {
             if ((code = take_file(r, f.body, err)))
                 return code;
         } else if (f.type == CONSOLE_DONE)

@@ -20,6 +20,7 @@ struct fixture {
     const char *answer;
     enum err_code refuses;
     unsigned asked;
+    struct buf progress; /* a line each */
     int client, server;
     struct buf out, err_text;
     char *buffer;
@@ -36,6 +37,11 @@ static enum err_code answer(struct shell_host *host, enum shell_ask_kind kind UN
     return ERR_NONE;
 }
 
+static void note_progress(struct shell_host *host, struct span text)
+{
+    buf_addf(&((struct fixture *)host)->progress, "%.*s|", SPAN_ARG(text));
+}
+
 static int setup(void **state)
 {
     int pair[2];
@@ -44,6 +50,8 @@ static int setup(void **state)
     assert_non_null(f);
     assert_int_equal(frame_pair(pair, &err), ERR_NONE);
     f->host.ask = answer;
+    f->host.progress = note_progress;
+    buf_init(&f->progress, 1 << 20);
     f->client = pair[0];
     f->server = pair[1];
     f->buffer = malloc(FRAME_BUFFER);
@@ -59,6 +67,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     close(f->client);
     close(f->server);
+    buf_done(&f->progress);
     buf_done(&f->out);
     buf_done(&f->err_text);
     free(f->buffer);
@@ -126,7 +135,8 @@ static void test_answers(void **state UNUSED)
         struct said frames[FRAMES_MAX];
         enum err_code code;
         const char *out, *err_text, *says; /* says: in the error that is left to print */
-        bool raw;                          /* the first frame's body is sent as it is, without a header */
+        const char *progress;
+        bool raw; /* the first frame's body is sent as it is, without a header */
     } rows[] = {
         {"done", {{CONSOLE_DONE, SPAN_INIT("\0")}}, ERR_NONE, "", "", ""},
         {"output in parts",
@@ -150,6 +160,15 @@ static void test_answers(void **state UNUSED)
         {"failed without a word", {{CONSOLE_DONE, SPAN_INIT("\1")}}, ERR_INVALID, "", "", "did not say why"},
         {"lost", {{0}}, ERR_UNKNOWN, "", "", "check before you repeat"},
         {"lost behind output", {{CONSOLE_OUT, SPAN_INIT("a")}}, ERR_UNKNOWN, "a", "", "check before you repeat"},
+        {"progress is neither output nor an error",
+         {{CONSOLE_PROGRESS, SPAN_INIT("half")},
+          {CONSOLE_PROGRESS, SPAN_INIT("")},
+          {CONSOLE_DONE, SPAN_INIT("\1")}},
+         ERR_INVALID,
+         "",
+         "",
+         "did not say why",
+         .progress = "half||"},
         {"unknown type", {{CONSOLE_RUN, SPAN_INIT("")}}, ERR_INTERNAL, "", "", "not understood"},
         {"done with nothing", {{CONSOLE_DONE, SPAN_INIT("")}}, ERR_INTERNAL, "", "", "not understood"},
         {"done with more", {{CONSOLE_DONE, SPAN_INIT("\0\0")}}, ERR_INTERNAL, "", "", "not understood"},
@@ -171,6 +190,7 @@ static void test_answers(void **state UNUSED)
         CHECK_INT(rows[i].row, run(f, "Get-Mailbox", &err), rows[i].code);
         CHECK_SPAN(rows[i].row, buf_span(&f->out), span_of(rows[i].out));
         CHECK_SPAN(rows[i].row, buf_span(&f->err_text), span_of(rows[i].err_text));
+        CHECK_SPAN(rows[i].row, buf_span(&f->progress), span_of(rows[i].progress ? rows[i].progress : ""));
         CHECK(rows[i].row, rows[i].says[0] ? strstr(err.text, rows[i].says) != NULL : !err.text[0]);
         teardown(&each);
     }

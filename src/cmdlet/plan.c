@@ -268,7 +268,7 @@ enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *scri
     if (!code)
         code = plan_find(ret, c, &d.context, err);
     if (!code && replay_ms)
-        code = plan_replay_run(ret, c, &d.context, script->recipients, replay_ms, err);
+        code = plan_replay_run(ret, c, &d.context, script->recipients, replay_ms, host, err);
     if (!code)
         warn_of_passwords(&p);
     ret->forced = d.context.forced != NULL;

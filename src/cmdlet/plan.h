@@ -59,9 +59,9 @@ bool plan_parse_time(struct span s, int64_t *ret_ms);
 /*
  * Runs the script on an empty policy in memory and compares. The plan lives in the arena. host: warned of what the
  * script's statements warn of; never asked. replay_ms: what clients did so long back is run against both policies
- * (replay/replay.h); 0: nothing is. Errors of the script begin with its name, line and column. Whatever the script
- * does, the context's stores are only read; they should be inside a transaction, so that they do not change
- * meanwhile. *ret needs plan_done in any case.
+ * (replay/replay.h; host: told how far that is); 0: nothing is. Errors of the script begin with its name, line and
+ * column. Whatever the script does, the context's stores are only read; they should be inside a transaction, so
+ * that they do not change meanwhile. *ret needs plan_done in any case.
  */
 enum err_code plan_make(struct cmdlet_context *c, const struct plan_script *script, int64_t replay_ms,
                         struct shell_host *host, struct arena *arena, struct plan *ret, struct err *err);

@@ -66,11 +66,12 @@ enum err_code plan_compare(const struct schema_class *class, bool edge, const st
 /* ---- plan_replay.c, plan_replay_text.c: what becomes of what clients did ---- */
 
 /*
- * Fills in p->replay. own_recipients: the wanted state has its own. ERR_INVALID: the policy that the script
- * makes cannot be used; the errors of the stores and of fact_view.
+ * Fills in p->replay. own_recipients: the wanted state has its own. host: told how far it has come; may be NULL.
+ * ERR_INVALID: the policy that the script makes cannot be used; ERR_NOT_FOUND: nothing is recorded in the window;
+ * the errors of the stores and of fact_view.
  */
 enum err_code plan_replay_run(struct plan *p, struct cmdlet_context *present, struct cmdlet_context *wanted,
-                              bool own_recipients, int64_t window_ms, struct err *err);
+                              bool own_recipients, int64_t window_ms, struct shell_host *host, struct err *err);
 void plan_replay_free(struct plan_replay *r); /* NULL allowed */
 /* Appends the report for people, and gives it as an object (NULL: memory is out). */
 void plan_replay_print(struct buf *out, const struct plan *p);

@@ -11,6 +11,8 @@
 
 #include "base/num.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct side {
@@ -77,8 +79,82 @@ static void close_side(struct side *s)
     buf_wipe(&s->block); /* it holds the passwords of smart hosts */
 }
 
-static enum err_code run(struct plan_replay *r, struct cmdlet_context *c, const struct side *before,
-                         const struct side *after, struct err *err)
+/* ---- the facts ---- */
+
+/* All that are recorded pass by, since the first of them says how far back anything is known. */
+struct visit {
+    struct plan_replay *replay;
+    struct cmdlet_context *context;
+    struct shell_host *host; /* NULL: nobody is told */
+    uint64_t rows, run;
+    int64_t oldest_ms, newest_ms, told_ms;
+    bool told;
+};
+
+enum { PROGRESS_ROWS = 1024, PROGRESS_MS = 500 };
+
+static void tell(struct visit *v)
+{
+    char text[80];
+    int64_t now = v->context->now_ms();
+    if (!v->host || !v->host->progress || now - v->told_ms < PROGRESS_MS)
+        return;
+    v->told_ms = now;
+    v->told = true;
+    snprintf(text, sizeof text, "replaying what clients did: %" PRIu64 " facts", v->run);
+    v->host->progress(v->host, span_of(text));
+}
+
+static bool each(void *context, struct span network, const struct fact *f)
+{
+    struct visit *v = context;
+    v->oldest_ms = f->first_ms < v->oldest_ms ? f->first_ms : v->oldest_ms;
+    v->newest_ms = f->last_ms > v->newest_ms ? f->last_ms : v->newest_ms;
+    v->rows++;
+    if (f->last_ms < v->replay->since_ms)
+        return true;
+    if (++v->run % PROGRESS_ROWS == 0)
+        tell(v);
+    return replay_fact(v->replay->engine, network, f);
+}
+
+static enum err_code nothing(const struct visit *v, struct err *err)
+{
+    struct buf window, newest;
+    buf_init(&window, 64);
+    buf_init(&newest, 64);
+    value_print(&window, value_timespan(v->replay->window_ms));
+    value_print(&newest, value_time(v->newest_ms));
+    if (v->rows == 0)
+        err_set(
+            err, ERR_NOT_FOUND,
+            "Compare-Policy -Replay %.*s: no client was ever here; what clients do is recorded while the server "
+            "runs",
+            SPAN_ARG(buf_span(&window)));
+    else
+        err_set(err, ERR_NOT_FOUND,
+                "Compare-Policy -Replay %.*s: no client was here in that time, and the last one that was came at "
+                "%.*s; give a longer time",
+                SPAN_ARG(buf_span(&window)), SPAN_ARG(buf_span(&newest)));
+    buf_done(&newest);
+    buf_done(&window);
+    return ERR_NOT_FOUND;
+}
+
+static enum err_code visit_all(struct visit *v, struct err *err)
+{
+    struct fact_view *facts = v->context->facts;
+    enum err_code code = facts ? facts->visit(facts, INT64_MIN, each, v, err) : ERR_NONE;
+    if (v->told)
+        v->host->progress(v->host, SPAN(""));
+    if (!code && v->run == 0)
+        return nothing(v, err);
+    v->replay->recorded_ms = v->oldest_ms;
+    return code ? code : replay_finish(v->replay->engine, &v->replay->report, err);
+}
+
+static enum err_code run(struct plan_replay *r, struct cmdlet_context *c, struct shell_host *host,
+                         const struct side *before, const struct side *after, struct err *err)
 {
     const struct replay_side sides[] = {{before->policy, &before->facts}, {after->policy, &after->facts}};
     struct hash_key key;
@@ -87,9 +163,10 @@ static enum err_code run(struct plan_replay *r, struct cmdlet_context *c, const 
     r->engine = replay_new(&sides[0], &sides[1], now, key);
     if (!r->engine)
         return cmdlet_no_memory(err);
-    enum err_code code =
-        c->facts ? c->facts->visit(c->facts, now - r->window_ms, replay_fact, r->engine, err) : ERR_NONE;
-    return code ? code : replay_finish(r->engine, &r->report, err);
+    r->since_ms = now - r->window_ms;
+    struct visit v = {
+        .replay = r, .context = c, .host = host, .oldest_ms = INT64_MAX, .newest_ms = INT64_MIN, .told_ms = now};
+    return visit_all(&v, err);
 }
 
 static enum err_code open_sides(struct side *before, struct side *after, struct cmdlet_context *present,
@@ -107,7 +184,7 @@ static enum err_code open_sides(struct side *before, struct side *after, struct 
 }
 
 enum err_code plan_replay_run(struct plan *p, struct cmdlet_context *present, struct cmdlet_context *wanted,
-                              bool own_recipients, int64_t window_ms, struct err *err)
+                              bool own_recipients, int64_t window_ms, struct shell_host *host, struct err *err)
 {
     struct side before = {0}, after = {0};
     p->replay = calloc(1, sizeof *p->replay);
@@ -118,7 +195,7 @@ enum err_code plan_replay_run(struct plan *p, struct cmdlet_context *present, st
     buf_init(&after.block, POLICY_BLOCK_MAX);
     enum err_code code = open_sides(&before, &after, present, wanted, own_recipients, err);
     if (!code)
-        code = run(p->replay, present, &before, &after, err);
+        code = run(p->replay, present, host, &before, &after, err);
     close_side(&after);
     close_side(&before);
     return code;

@@ -15,17 +15,22 @@ static const struct {
 
 static void put_number(struct buf *out, const char *separator, uint64_t n, const char *of)
 {
+    buf_addf(out, "%s%" PRIu64 " %s%s", separator, n, of, n == 1 ? "" : "s");
+}
+
+static void put_some(struct buf *out, uint64_t n, const char *of)
+{
     if (n)
-        buf_addf(out, "%s%" PRIu64 " %s%s", out->len ? separator : "", n, of, n == 1 ? "" : "s");
+        put_number(out, out->len ? ", " : "", n, of);
 }
 
 static struct span often(struct arena *a, const struct replay_change *x)
 {
     struct buf b;
     buf_init(&b, 128);
-    put_number(&b, ", ", x->sessions, "session");
-    put_number(&b, ", ", x->messages, "message");
-    put_number(&b, ", ", x->recipients, "recipient");
+    put_some(&b, x->sessions, "session");
+    put_some(&b, x->messages, "message");
+    put_some(&b, x->recipients, "recipient");
     struct span text = arena_dup(a, b.len ? buf_span(&b) : SPAN("logons"));
     buf_done(&b);
     return text;
@@ -115,13 +120,26 @@ static void put_table(struct buf *out, const struct replay_report *r)
     arena_clear(&row);
 }
 
+/* Of the time before, nothing is known: that nothing changes then says nothing. */
+static void put_recorded(struct buf *out, const struct plan_replay *r)
+{
+    if (r->recorded_ms <= r->since_ms)
+        return;
+    buf_add(out, SPAN("\nRecorded is what clients did since "));
+    value_print(out, value_time(r->recorded_ms));
+    buf_add(out, SPAN("; of the time before it nothing is known."));
+}
+
 static void put_totals(struct buf *out, const struct replay_report *r)
 {
     const char *before = "\nNot replayed: ";
-    buf_addf(out,
-             "\nReplayed %" PRIu64 " facts of %" PRIu64 " clients (%" PRIu64 " sessions, %" PRIu64
-             " messages, %" PRIu64 " recipients): %zu change.",
-             r->facts, r->clients_seen, r->sessions, r->messages, r->recipients, r->client_count);
+    put_number(out, "\nReplayed ", r->facts, "fact");
+    put_number(out, " of ", r->clients_seen, "client");
+    put_number(out, " (", r->sessions, "session");
+    put_number(out, ", ", r->messages, "message");
+    put_number(out, ", ", r->recipients, "recipient");
+    put_number(out, "); something changes for ", r->client_count, "client");
+    buf_add_char(out, '.');
     if (r->folded)
         buf_addf(out,
                  "\n%" PRIu64 " of the facts stand for many that were kept together, of which one was replayed.",
@@ -150,6 +168,7 @@ void plan_replay_print(struct buf *out, const struct plan *p)
         put_table(out, &p->replay->report);
     buf_add_char(out, '\n');
     put_totals(out, &p->replay->report);
+    put_recorded(out, p->replay);
 }
 
 /* ---- for programs ---- */
@@ -247,6 +266,7 @@ struct record *plan_replay_record(struct arena *a, const struct plan *p)
     }
     const struct field fields[] = {
         {SPAN("Window"), value_timespan(p->replay->window_ms)},
+        {SPAN("RecordedSince"), value_time(p->replay->recorded_ms)},
         {SPAN("Facts"), number(r->facts)},
         {SPAN("Dialogues"), number(r->runs)},
         {SPAN("Sessions"), number(r->sessions)},

@@ -49,6 +49,11 @@ struct shell_host {
      * What cannot be written then is reported as an error, though the statement is done. NULL: nobody can.
      */
     enum err_code (*save)(struct shell_host *host, struct span path, struct span content, struct err *err);
+    /*
+     * How far a long statement has come: a line that the next one takes the place of; empty: away with it. It is no
+     * part of the output, and somebody who is not at a terminal does not see it. NULL: nobody does.
+     */
+    void (*progress)(struct shell_host *host, struct span text);
 };
 
 /* One run of a cmdlet: once for each object of the pipeline, or once when it stands first. */

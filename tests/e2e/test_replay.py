@@ -1,5 +1,7 @@
 """plan --replay: what real sessions left behind, run against a changed policy, with the server running and stopped."""
+import datetime
 import json
+import shutil
 import sqlite3
 
 import pytest
@@ -159,7 +161,50 @@ def test_old_facts_are_left_out(world):
     assert list(by_client(replay(s, candidate, "3h"))) == [(SCANNER, "")]
 
 
-@pytest.mark.parametrize("time", ["7", "7w", "31d", "10s", "-1d", "", "soon"])
+def test_a_time_from_before_anything_was_recorded(either):
+    s, script = either
+    first = sqlite3.connect("file:%s/facts.db?mode=ro" % s.state, uri=True).execute("SELECT min(first) FROM fact").fetchone()[0]
+    day = datetime.datetime.fromtimestamp(first / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    r = replay(s, script, "7d")
+    assert r["RecordedSince"].startswith(day) and r["Window"] == "7.00:00:00", r
+    text = plan(s, script, "--replay", "7d").stdout.decode()
+    assert "Recorded is what clients did since " + day in text and "of the time before it nothing is known" in text, text
+
+
+def test_a_time_in_which_nobody_came(world):
+    s, script = world
+    if s.proc:
+        assert s.stop() == 0
+    shutil.copy(s.state + "/facts.db", s.dir + "/kept.db")
+    try:
+        db = sqlite3.connect(s.state + "/facts.db")
+        db.execute("UPDATE fact SET first = first - 14400000, last = last - 14400000")
+        db.commit()
+        db.close()
+        for server in ("stopped", "running"):
+            if server == "running":
+                s.start()
+            p = plan(s, script, "--replay", "1h")
+            assert p.returncode == 2 and p.stdout == b"", p
+            assert b"Compare-Policy -Replay 01:00:00: no client was here in that time, and the last one that was came at 20" in p.stderr, p
+    finally:
+        if s.proc:
+            assert s.stop() == 0
+        shutil.copy(s.dir + "/kept.db", s.state + "/facts.db")
+
+
+def test_nobody_was_ever_here():
+    s = Server(start=False)
+    try:
+        script = s.shell("Export-Policy")
+        p = plan(s, script, "--replay", "7d")
+        assert p.returncode == 2 and b"Compare-Policy -Replay 7.00:00:00: no client was ever here" in p.stderr, p
+        assert plan(s, script).returncode == 0
+    finally:
+        s.close()
+
+
+@pytest.mark.parametrize("time", ["7", "7x", "7w", "31d", "10s", "-1d", "", "soon"])
 def test_times_that_are_none(world, time):
     s, script = world
     p = plan(s, script, "--replay", time)

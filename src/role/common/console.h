@@ -17,6 +17,7 @@ enum console_message {
     CONSOLE_DONE,      /* u8 0 done, 1 failed: the statement has ended */
     CONSOLE_FILE,      /* str path, str content: a new file for the person; before CONSOLE_DONE, at most one */
     CONSOLE_ASK, /* u8 enum shell_ask_kind, str text: the statement was undone; send it again with the answer */
+    CONSOLE_PROGRESS, /* text, or none: how far the statement has come; any number before CONSOLE_DONE */
 };
 
 enum {

@@ -50,9 +50,16 @@ static enum err_code save(struct shell_host *host, struct span path, struct span
                : err_set(err, ERR_LIMIT, "a file of at most %d bytes with a name is expected", CONSOLE_SAVE_MAX);
 }
 
+static void progress(struct shell_host *host, struct span text)
+{
+    struct console_host *h = (struct console_host *)host;
+    if (h->tell_progress)
+        h->tell_progress(h->context, text);
+}
+
 bool console_host_init(struct console_host *h, struct cursor *c)
 {
-    *h = (struct console_host){.host = {ask, warn, save}};
+    *h = (struct console_host){.host = {ask, warn, save, progress}};
     buf_init(&h->warnings, WARNINGS_MAX);
     buf_init(&h->question, QUESTION_MAX);
     buf_init(&h->path, CONSOLE_PATH_MAX);

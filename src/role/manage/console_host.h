@@ -21,6 +21,8 @@ struct console_host {
     enum shell_ask_kind kind;
     struct buf question;
     struct buf path, content; /* of a file to be written by the shell; path empty: none */
+    void (*tell_progress)(void *context, struct span text); /* set by whoever runs the statement; NULL: nobody */
+    void *context;
 };
 
 /*

@@ -73,6 +73,14 @@ static void send_err(void *console, struct span bytes)
     send_text(console, CONSOLE_ERR, bytes);
 }
 
+/* It may be late, but takes nobody's room: a shell that does not read is not told. */
+static void send_progress(void *console, struct span text)
+{
+    struct console *c = console;
+    if (link_backlog(c->link) == 0)
+        send_frame(c, CONSOLE_PROGRESS, span_head(text, OUTPUT_PIECE));
+}
+
 static void send_end(struct console *c, const char *error)
 {
     const char outcome = error != NULL;
@@ -127,6 +135,8 @@ static const char *run(struct console *c, struct span text, struct console_host 
     struct err err = {0};
     enum err_code code = check_single(text, &err);
     if (code == ERR_NONE) {
+        h->tell_progress = send_progress;
+        h->context = c;
         trail_set_caller(&c->server->admin->trail, c->server->name_of(c->server->context, c->peer.uid));
         code = admin_run(c->server->admin, text, &h->host, &output, &err);
         c->server->after(c->server->context);

@@ -116,6 +116,9 @@ static enum err_code check_format(struct facts *f, bool writes, struct err *err)
         return execute(f, tables, err);
     if (!code && writes && version == 1 && application == APPLICATION_ID)
         return execute(f, upgrade, err);
+    if (!code && version == 1 && application == APPLICATION_ID)
+        code = err_set(err, ERR_INVALID,
+                       "facts.db is of an earlier version, and is brought up to date when the server starts");
     if (!code && (version != FORMAT_VERSION || application != APPLICATION_ID))
         code = err_set(err, ERR_INVALID, "facts.db is not a file of facts of format %d", FORMAT_VERSION);
     return code;

@@ -369,6 +369,9 @@ static void upgraded(void **state UNUSED)
         sqlite3_exec(db, "ALTER TABLE fact DROP COLUMN size; PRAGMA user_version = 1", NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3_close(db);
+    struct err err = {0};
+    assert_int_equal(facts_open_read(path, &f, &err), ERR_INVALID); /* who only reads cannot */
+    assert_non_null(strstr(err.text, "when the server starts"));
     f = open_facts();
     add_at(f, ONE, 2000);
     struct seen s = look(f, 0);
