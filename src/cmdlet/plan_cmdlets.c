@@ -302,7 +302,8 @@ const struct shell_command plan_commands[PLAN_COMMANDS] = {
              "AUTH are offered as it used them, whether its senders, recipients and the size of its messages "
              "are accepted. The two are compared with each other, not with what was answered at the time. Not "
              "replayed are passwords (taken to be right), rates and limits on connections, ciphers, and the "
-             "From: field; what else could not be replayed is counted.",
+             "From: field; what else could not be replayed is counted. A time of which nothing is recorded is an "
+             "error.",
          .examples = "    Compare-Policy policy.ps1\n"
                      "    Compare-Policy policy.ps1 -Replay 7d\n",
          .run = run_compare},

@@ -19,8 +19,9 @@ static const int64_t start = 1790000000000;
 /* ---- what was recorded ---- */
 
 struct given {
-    struct fact_view view; /* first */
-    size_t count;          /* facts of that many senders, each of the client CLEAR */
+    struct fact_view view;     /* first */
+    size_t count;              /* facts of the client CLEAR */
+    const char *user, *sender; /* NULL: nobody, and somebody far away */
     int64_t first_ms, last_ms;
     enum err_code code;
 };
@@ -40,6 +41,12 @@ static enum err_code visit(struct fact_view *view, int64_t since_ms, facts_each_
                                   [FACT_HELO] = SPAN_INIT("client.test"),
                                   [FACT_SENDER] = SPAN_INIT("app@far.test"),
                                   [FACT_RECIPIENT] = SPAN_INIT("bob@other.test")}};
+        if (g->user) {
+            f.text[FACT_USER] = span_of(g->user);
+            f.text[FACT_MECHANISM] = SPAN("LOGIN");
+        }
+        if (g->sender)
+            f.text[FACT_SENDER] = span_of(g->sender);
         if (f.last_ms >= since_ms && !each(context, SPAN(CLEAR), &f))
             break;
     }
@@ -63,23 +70,20 @@ static void progress(struct shell_host *host UNUSED, struct span text)
     last_told[text.len] = '\0';
 }
 
-/* Runs a plan that takes the relay of the client CLEAR away. */
-static enum err_code compare(struct bench *b, struct given *g, const char *options)
+/* Runs a plan of what the change makes of what there is. */
+static enum err_code compare_with(struct bench *b, struct given *g, const char *present, const char *change,
+                                  const char *options)
 {
+    bool recipients = strstr(options, "-Recipients");
     struct buf script, statement;
     bench_init(b, 0);
     buf_init(&script, EXPORT_MAX);
     buf_init(&statement, 4096);
-    if (bench_run(b, "New-ReceiveConnector Apps -Usage Custom -Bindings 0.0.0.0:2025 -RemoteIPRanges " CLEAR
-                     " -PermissionGroups AnonymousUsers; Add-ADPermission Apps -User " ANONYMOUS
-                     " -ExtendedRights " RELAY) ||
-        export_policy(&b->context, false, &script, &b->err))
+    if (bench_run(b, present) || export_policy(&b->context, recipients, &script, &b->err))
         fail_msg("%s", b->err.text);
-    buf_addf(&script,
-             "\nRemove-ADPermission Apps -User " ANONYMOUS " -ExtendedRights " RELAY " -Confirm:$false\n%c", 0);
+    buf_addf(&script, "\n%s\n%c", change, 0);
     buf_addf(&statement, "Compare-Policy f %s%c", options, 0);
-    *g = (struct given){
-        .view = {visit}, .count = g->count, .first_ms = g->first_ms, .last_ms = g->last_ms, .code = g->code};
+    g->view.visit = visit;
     clock_ms = start;
     told = 0;
     b->context.now_ms = ticks;
@@ -90,6 +94,16 @@ static enum err_code compare(struct bench *b, struct given *g, const char *optio
     buf_done(&statement);
     buf_done(&script);
     return code;
+}
+
+/* The client CLEAR loses its relay. */
+static enum err_code compare(struct bench *b, struct given *g, const char *options)
+{
+    return compare_with(
+        b, g,
+        "New-ReceiveConnector Apps -Usage Custom -Bindings 0.0.0.0:2025 -RemoteIPRanges " CLEAR
+        " -PermissionGroups AnonymousUsers; Add-ADPermission Apps -User " ANONYMOUS " -ExtendedRights " RELAY,
+        "Remove-ADPermission Apps -User " ANONYMOUS " -ExtendedRights " RELAY " -Confirm:$false", options);
 }
 
 static bool has(struct bench *b, const char *text)
@@ -203,9 +217,63 @@ static void long_work(void **state UNUSED)
     bench_done(&b);
 }
 
+/* Users, their groups and what they may send as are those of the store, or of the script that says them. */
+static void recipients(void **state UNUSED)
+{
+#define GRANT "Add-ADPermission Apps -User outer@example.com -ExtendedRights " RELAY
+    static const char present[] =
+        "New-Mailbox alice@example.com -PrimarySmtpAddress alice@example.com -Password 'long enough 1'; "
+        "New-Mailbox info@example.com -PrimarySmtpAddress info@example.com -Password 'long enough 1'; "
+        "New-DistributionGroup inner -PrimarySmtpAddress inner@example.com; "
+        "New-DistributionGroup outer -PrimarySmtpAddress outer@example.com; "
+        "Add-DistributionGroupMember inner -Member alice@example.com; "
+        "Add-DistributionGroupMember outer -Member inner@example.com; "
+        "Add-ADPermission info@example.com -User outer@example.com -ExtendedRights Send-As; "
+        "New-ReceiveConnector Apps -Usage Custom -Bindings 0.0.0.0:2025 -RemoteIPRanges " CLEAR
+        " -AuthMechanism BasicAuth; "
+        "Add-ADPermission Apps -User 'NT AUTHORITY\\Authenticated Users' -ExtendedRights "
+        "ms-Exch-SMTP-Submit; " GRANT;
+    static const struct {
+        const char *name, *user, *sender, *change, *options, *says;
+    } rows[] = {
+        {"nothing changes", "alice@example.com", "alice@example.com", "", "-Replay 1h",
+         "would come out as it does now"},
+        {"a member of a group in a group", "alice@example.com", "alice@example.com",
+         "Remove-ADPermission Apps -User outer@example.com -ExtendedRights " RELAY " -Confirm:$false", "-Replay 1h",
+         "550 5.7.1 Unable to relay"},
+        {"who is none loses nothing", "info@example.com", "info@example.com",
+         "Remove-ADPermission Apps -User outer@example.com -ExtendedRights " RELAY " -Confirm:$false", "-Replay 1h",
+         "would come out as it does now"},
+        {"the script takes a member out", "alice@example.com", "alice@example.com",
+         "Remove-DistributionGroupMember inner -Member alice@example.com -Confirm:$false", "-Recipients -Replay 1h",
+         "550 5.7.1 Unable to relay"},
+        {"the script leaves all as it is", "alice@example.com", "info@example.com", "", "-Recipients -Replay 1h",
+         "would come out as it does now"},
+        {"the script takes Send-As away", "alice@example.com", "info@example.com",
+         "Remove-ADPermission info@example.com -User outer@example.com -ExtendedRights Send-As -Confirm:$false",
+         "-Recipients -Replay 1h", "5.7.1 Client does not have permissions to send as this sender"},
+        {"the script takes the mailbox away", "alice@example.com", "alice@example.com",
+         "Remove-Mailbox alice@example.com -Confirm:$false", "-Recipients -Replay 1h", "535 5.7.3"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        struct given g = {.count = 2,
+                          .first_ms = start - HOUR,
+                          .last_ms = start - MINUTE,
+                          .user = rows[i].user,
+                          .sender = rows[i].sender};
+        if (compare_with(&b, &g, present, rows[i].change, rows[i].options))
+            fail_msg("%s: %s", rows[i].name, b.err.text);
+        if (!has(&b, rows[i].says) || !has(&b, "Replayed 2 facts of 1 client "))
+            fail_msg("%s: %.*s", rows[i].name, (int)b.out.len, b.out.ptr);
+        bench_done(&b);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(spans), cmocka_unit_test(table),
-                                              cmocka_unit_test(object), cmocka_unit_test(long_work)};
+                                              cmocka_unit_test(object), cmocka_unit_test(recipients),
+                                              cmocka_unit_test(long_work)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

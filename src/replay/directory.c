@@ -42,6 +42,11 @@ struct replay_directory {
     size_t entry_count;
     struct membership *memberships;
     size_t membership_count;
+    struct { /* the last one that was asked for: facts come user by user */
+        struct arena arena;
+        struct span name; /* ptr NULL: none */
+        struct explain_user found;
+    } user;
 };
 
 struct replay_directory *replay_directory_new(struct object_store *recipients, replay_certificate_fn *certificate,
@@ -54,6 +59,7 @@ struct replay_directory *replay_directory_new(struct object_store *recipients, r
     d->certificate = certificate;
     d->certificate_context = context;
     arena_init(&d->arena, DIRECTORY_BYTES);
+    arena_init(&d->user.arena, DIRECTORY_BYTES);
     return d;
 }
 
@@ -61,6 +67,7 @@ void replay_directory_free(struct replay_directory *d)
 {
     if (!d)
         return;
+    arena_clear(&d->user.arena);
     arena_clear(&d->arena);
     free(d);
 }
@@ -225,9 +232,8 @@ static bool fill_groups(const struct replay_directory *d, struct arena *arena, s
     return true;
 }
 
-static void user(void *context, struct span name, struct arena *arena, struct explain_user *ret)
+static void find_user(struct replay_directory *d, struct span name, struct arena *arena, struct explain_user *ret)
 {
-    struct replay_directory *d = context;
     const struct recipient *r = is_read(d) ? find(d, name) : NULL;
     *ret = (struct explain_user){.state = EXPLAIN_USER_UNKNOWN};
     if (d->err.code) {
@@ -241,6 +247,17 @@ static void user(void *context, struct span name, struct arena *arena, struct ex
         if (!fill_groups(d, arena, &ret->gate))
             *ret = (struct explain_user){.state = EXPLAIN_USER_UNAVAILABLE, .text = SPAN("out of memory")};
     }
+}
+
+static void user(void *context, struct span name, struct arena *arena UNUSED, struct explain_user *ret)
+{
+    struct replay_directory *d = context;
+    if (!d->user.name.ptr || !span_eq(d->user.name, name)) {
+        arena_reset(&d->user.arena);
+        d->user.name = arena_dup(&d->user.arena, name);
+        find_user(d, name, &d->user.arena, &d->user.found);
+    }
+    *ret = d->user.found;
 }
 
 static enum gate_send_as send_as(void *context, const struct gate_user *u, struct span address)

@@ -52,7 +52,7 @@ struct replay_change {
     struct replay_outcome before, after;
     struct span decided_by; /* the right or the property: "ms-Exch-SMTP-Accept-Any-Recipient", "RequireTLS" */
     struct span why;        /* a sentence without its stop */
-    uint64_t sessions, messages, recipients; /* how often it happened in the window */
+    uint64_t sessions, messages, recipients; /* how often, by the facts' counts */
     int64_t last_ms;                         /* since 1970 */
     /* One of them, with a recipient where there was one; sender empty: the null sender. */
     struct span sender, recipient;
@@ -61,7 +61,7 @@ struct replay_change {
 
 struct replay_client {
     struct span remote, user; /* user empty: nobody logged on */
-    uint64_t sessions;        /* of the client in the window, changed or not */
+    uint64_t sessions;        /* of the client, changed or not */
     int64_t last_ms;          /* when it was seen last */
     struct replay_change *changes;
     size_t count;
@@ -110,5 +110,8 @@ typedef void replay_certificate_fn(void *context, struct span fqdn, struct arena
 struct replay_directory *replay_directory_new(struct object_store *recipients, replay_certificate_fn *certificate,
                                               void *context);
 void replay_directory_free(struct replay_directory *d); /* NULL allowed */
-/* Out of the directory, for both policies if it is that of both. */
+/*
+ * Out of the directory, for both policies if it is that of both. What is said of a user lives until another one is
+ * asked for.
+ */
 struct explain_facts replay_directory_facts(struct replay_directory *d, struct span host);
