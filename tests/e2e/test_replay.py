@@ -1,8 +1,12 @@
 """plan --replay: what real sessions left behind, run against a changed policy, with the server running and stopped."""
 import datetime
 import json
+import os
+import pty
 import shutil
 import sqlite3
+import subprocess
+import time
 
 import pytest
 
@@ -20,9 +24,9 @@ def plan(server, script, *args):
     return run([BINARY, "plan", "--state", server.state, *args, path], check=False)
 
 
-def replay(server, script, time="1h", *args):
+def replay(server, script, back="1h", *args):
     """The object of the replay."""
-    p = plan(server, script, "--json", "--replay", time, *args)
+    p = plan(server, script, "--json", "--replay", back, *args)
     assert p.returncode in (0, 1), p
     return json.loads(p.stdout)["Replay"]
 
@@ -204,15 +208,76 @@ def test_nobody_was_ever_here():
         s.close()
 
 
-@pytest.mark.parametrize("time", ["7", "7x", "7w", "31d", "10s", "-1d", "", "soon"])
-def test_times_that_are_none(world, time):
+@pytest.mark.parametrize("back", ["7", "7x", "7w", "31d", "10s", "-1d", "", "soon"])
+def test_times_that_are_none(world, back):
     s, script = world
-    p = plan(s, script, "--replay", time)
-    assert p.returncode == 2 and b"--replay %s: a time back from now" % time.encode() in p.stderr and b"7d, 12h, 30m" in p.stderr, p
-    assert "Compare-Policy -Replay" in s.shell_error("Compare-Policy %s -Replay %s" % (quote(s.dir + "/candidate.ps1"), quote(time)))
+    p = plan(s, script, "--replay", back)
+    assert p.returncode == 2 and b"--replay %s: a time back from now" % back.encode() in p.stderr and b"7d, 12h, 30m" in p.stderr, p
+    assert "Compare-Policy -Replay" in s.shell_error("Compare-Policy %s -Replay %s" % (quote(s.dir + "/candidate.ps1"), quote(back)))
 
 
 def test_the_policy_of_a_script_that_cannot_be_used(world):
     s, script = world
     p = plan(s, script + "\nSet-ReceiveConnector printer -RemoteIPRanges nonsense\n", "--replay", "1h")
     assert p.returncode == 2 and p.stdout == b"", p
+
+
+# ---- as many as are kept
+
+MANY = 100000
+
+
+def fill(state, offset):
+    """Facts of as many clients, each with a sender and a recipient of its own."""
+    db = sqlite3.connect(state + "/facts.db")
+    now = int(time.time() * 1000)
+    columns = "network, remote, local, helo, sender, recipient, first, last, key, question, code, count, level, served, connector, tls, cipher, " \
+              "mechanism, user, certificate, mistake"
+    db.execute("DELETE FROM fact")
+    db.executemany("INSERT INTO fact(%s) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 3, 250, 1, 0, 1, 'Default mail', '', '', '', '', '', '')" % columns, (
+        (ip, ip, "127.0.0.1:%d" % (25 + offset), "c%d.test" % i, "a%d@far.test" % i, "alice%d@example.com" % i, now - 60000, now - 1000, b"%d" % i)
+        for i in range(MANY) for ip in ("10.%d.%d.%d" % (i >> 16, i >> 8 & 255, i & 255),)))
+    db.commit()
+    db.close()
+
+
+def plan_at_a_terminal(server, *args):
+    """The exit status, and what the terminal shows of standard error."""
+    ours, theirs = pty.openpty()
+    try:
+        p = subprocess.Popen([BINARY, "plan", "--state", server.state, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                piece = b""
+            if not piece:
+                return p.wait(60), shown
+            shown += piece
+    finally:
+        os.close(ours)
+
+
+def test_as_many_facts_as_are_kept():
+    s = Server()
+    try:
+        script = s.shell("Export-Policy")
+        assert s.stop() == 0
+        fill(s.state, s.offset)
+        candidate = script + "\nSet-ReceiveConnector 'Default mail' -Enabled $false\n"
+        for server in ("stopped", "running"):
+            if server == "running":
+                s.start()
+            began = time.monotonic()
+            same = replay(s, script, "1h")
+            took = time.monotonic() - began
+            assert same["Facts"] == same["Clients"] == MANY and same["ClientsChanged"] == 0, same
+            assert took < 60, took  # seconds, on a machine that does other things as well
+            text = plan(s, candidate, "--replay", "1h").stdout.decode()
+            assert "something changes for %d clients." % MANY in text and text.count("\n~ 10.") == MANY, text[:2000]
+            status, shown = plan_at_a_terminal(s, "--replay", "1h", s.dir + "/candidate.ps1")
+            assert status == 1 and shown.endswith(b"\r\x1b[K") and shown.count(b"\r\x1b[Kreplaying what clients did: ") > 0, shown
+    finally:
+        s.close()
