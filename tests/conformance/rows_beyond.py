@@ -166,6 +166,23 @@ def inventory(w):
     assert "client.test" in text and re.search(r"TLS ?v?1[._]?3", text, re.I), text
 
 
+def replay(w):
+    """A client in the clear, and a script whose connector requires TLS: the client is listed, and nobody is without that."""
+    c = w.connector()
+    with c.session() as s:
+        assert s.mail("x@outside.test") == 250 and s.rcpt(ALICE) == 250
+    path = w.hub.dir + "/replayed.ps1"
+
+    def changed(more):
+        with open(path, "wb") as f:
+            f.write(run([BINARY, "export", "--state", w.hub.state]).stdout + more.encode())
+        p = run([BINARY, "plan", "--state", w.hub.state, "--replay", "1h", "--json", path], check=False)
+        return {x["RemoteIP"]: x["Changes"] for x in json.loads(p.stdout)["Replay"]["Changes"]} if p.stdout else {}
+    found = wait_for("the client", lambda: changed("\nSet-ReceiveConnector %s -RequireTLS $true\n" % quote(c.name)))
+    assert list(found) == [c.ip] and found[c.ip][0]["DecidedBy"] == "RequireTLS" and found[c.ip][0]["Change"] == "Refused", found
+    assert changed("") == {}
+
+
 def lmtp(w):
     w.refused("Set-TransportServer -MailboxDeliveryProtocol Lmtp", "MailboxDeliveryHost")
     assert w.plain.one("Get-TransportServer")["MailboxDeliveryProtocol"] == "Maildir"
@@ -224,6 +241,7 @@ ADDED = Section("16", "What Mailreeve adds", (
     Row("audit trail", "Search-AdminAuditLog, from 2010 on", BEYOND, audit_trail,
         "Also called Get-AdminAuditLog; an entry for each object that a statement has changed, its permissions included; kept for AdminAuditLogAgeLimit (90 days), at most 100,000."),
     Row("the policy as a script", "-", BEYOND, script, "mailreeve export, plan and apply; Export-, Compare-, Import-, Confirm- and Undo-Policy."),
+    Row("plan --replay", "-", BEYOND, replay, "What clients did in the last days, run against the policy of a script: whose session would come out otherwise, and why."),
     Row("Get-ClientInventory", "-", BEYOND, inventory, "Who uses this server, last when, with which TLS version, mechanism and name."),
     Row("MailboxDeliveryProtocol", "mailboxes are Exchange's own", BEYOND, lmtp, "Maildir, or LMTP to MailboxDeliveryHost."),
 ))
