@@ -186,7 +186,9 @@ int64_t lease_settle(struct lease_table *t, const struct queue_op *op)
     case QUEUE_OP_REMOVE: lease_drop(t, (struct queue_key){op->message, op->index}, &due); break;
     case QUEUE_OP_RESUME: return op->when_ms ? op->when_ms : INT64_MIN; /* due when it was suspended: unknown */
     case QUEUE_OP_ENQUEUE:
-    case QUEUE_OP_SUSPEND: break;
+    case QUEUE_OP_SUSPEND:
+    case QUEUE_OP_HOLD_QUEUE:
+    case QUEUE_OP_FREE_QUEUE: break;
     }
     return earliest;
 }

@@ -120,6 +120,10 @@ static enum err_code check_op(const struct queue_op *op, struct err *err)
     case QUEUE_OP_SUSPEND:
     case QUEUE_OP_RESUME:
     case QUEUE_OP_REMOVE: every = true; break;
+    case QUEUE_OP_HOLD_QUEUE:
+    case QUEUE_OP_FREE_QUEUE:
+        return op->queue_name.len ? check_text("queue's name", op->queue_name, QUEUE_TEXT_MAX, err)
+                                  : err_set(err, ERR_INVALID, "a queue has a name");
     }
     if (code != ERR_NONE)
         return code;
@@ -188,6 +192,12 @@ enum err_code queue_list(struct queue *q, uint64_t after, size_t limit, struct a
 enum err_code queue_counts(struct queue *q, struct queue_counts *ret, struct err *err)
 {
     return q->class->counts(q, ret, err);
+}
+
+enum err_code queue_held(struct queue *q, struct arena *arena, struct span **ret, size_t *ret_count,
+                         struct err *err)
+{
+    return q->class->held(q, arena, ret, ret_count, err);
 }
 
 enum err_code queue_names_spool(struct queue *q, struct span name, bool *ret, struct err *err)

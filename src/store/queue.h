@@ -8,7 +8,7 @@
  *
  * Threads. A handle is shared by three, each of which may call its own group at the same time as the others:
  *   writer    queue_commit, queue_maintain
- *   schedule  queue_claim, queue_next_due, queue_load
+ *   schedule  queue_claim, queue_next_due, queue_load, queue_held
  *   reader    queue_list, queue_counts, queue_names_spool: for administration; never holds up the other two
  * queue_reserve_id and queue_lease may be called from any thread. Opening and closing is nobody's business but the
  * owner's, before the threads start and after they ended.
@@ -87,6 +87,8 @@ enum queue_op_kind {
     QUEUE_OP_SUSPEND,
     QUEUE_OP_RESUME, /* not suspended any more; when_ms, unless 0, becomes the next attempt (suspended or not) */
     QUEUE_OP_REMOVE, /* the state becomes QUEUE_REMOVED */
+    QUEUE_OP_HOLD_QUEUE, /* queue_name is suspended as a whole: only kept here, queue_held tells; again is fine */
+    QUEUE_OP_FREE_QUEUE, /* not any more; fine when it was not */
 };
 
 /* As the index of SUSPEND, RESUME and REMOVE: every recipient that is pending. */
@@ -94,8 +96,9 @@ enum queue_op_kind {
 
 struct queue_op {
     enum queue_op_kind kind;
-    uint64_t message;                    /* all but ENQUEUE, which answers the id here */
+    uint64_t message;                    /* of a message's ops; ENQUEUE answers the id here */
     uint32_t index;                      /* all but ENQUEUE: which recipient. EXPAND answers in ret_first */
+    struct span queue_name;              /* HOLD_QUEUE, FREE_QUEUE: not empty */
     const struct queue_message *enqueue; /* ENQUEUE. id 0: the store gives one; otherwise from queue_reserve_id */
     const struct queue_recipient *recipient; /* RETRY, DONE: the values */
     const struct queue_recipient *members;   /* EXPAND */
@@ -184,6 +187,9 @@ struct queue_counts {
 };
 /* Reads all there is: not for every second. */
 enum err_code queue_counts(struct queue *q, struct queue_counts *ret, struct err *err);
+/* The names of HOLD_QUEUE, in their order. The schedule's. */
+enum err_code queue_held(struct queue *q, struct arena *arena, struct span **ret, size_t *ret_count,
+                         struct err *err);
 /* True when a message names this spool file. */
 enum err_code queue_names_spool(struct queue *q, struct span name, bool *ret, struct err *err);
 

@@ -22,6 +22,8 @@ struct queue_class {
     enum err_code (*list)(struct queue *q, uint64_t after, size_t limit, struct arena *arena,
                           struct queue_page *ret, struct err *err);
     enum err_code (*counts)(struct queue *q, struct queue_counts *ret, struct err *err);
+    enum err_code (*held)(struct queue *q, struct arena *arena, struct span **ret, size_t *ret_count,
+                          struct err *err);
     enum err_code (*names_spool)(struct queue *q, struct span name, bool *ret, struct err *err);
     void (*close)(struct queue *q);
 };

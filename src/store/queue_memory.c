@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What stood under an id before an op; NULL: nothing. */
+/* What stood under an id before an op (NULL: nothing), or whether a queue was held. */
 struct before {
-    uint64_t id;
+    uint64_t id; /* 0: a queue */
     struct stored *message;
+    struct span queue;
+    bool held;
 };
 
 static void stored_free(struct stored *s)
@@ -164,9 +166,38 @@ static bool change(struct stored *s, struct queue_recipient *r, const struct que
         r->next_attempt_ms = op->when_ms ? op->when_ms : r->next_attempt_ms;
         return true;
     case QUEUE_OP_REMOVE: r->state = QUEUE_REMOVED; return true;
-    case QUEUE_OP_ENQUEUE: break;
+    case QUEUE_OP_ENQUEUE:
+    case QUEUE_OP_HOLD_QUEUE:
+    case QUEUE_OP_FREE_QUEUE: break;
     }
     return false;
+}
+
+/* Holds a queue or frees it; *ret_was: what it was. False: memory is out. */
+static bool set_held(struct memory *q, struct span name, bool held, bool *ret_was)
+{
+    size_t i = 0;
+    while (i < q->held_count && span_cmp(q->held[i], name) < 0)
+        i++;
+    *ret_was = i < q->held_count && span_eq(q->held[i], name);
+    if (*ret_was == held)
+        return true;
+    size_t behind = q->held_count - i;
+    if (!held) {
+        free((char *)(uintptr_t)q->held[i].ptr);
+        memmove(q->held + i, q->held + i + 1, (behind - 1) * sizeof *q->held);
+        q->held_count--;
+        return true;
+    }
+    struct span *grown = realloc(q->held, (q->held_count + 1) * sizeof *grown);
+    q->held = grown ? grown : q->held;
+    char *copy = grown ? strndup(name.ptr, name.len) : NULL;
+    if (!copy)
+        return false;
+    memmove(q->held + i + 1, q->held + i, behind * sizeof *q->held);
+    q->held[i] = span_make(copy, name.len);
+    q->held_count++;
+    return true;
 }
 
 static bool add_members(struct stored *s, struct queue_op *op)
@@ -220,6 +251,11 @@ static enum err_code apply(struct memory *q, struct queue_op *op, struct buf *re
                            struct err *err)
 {
     struct stored *s = NULL;
+    if (op->kind == QUEUE_OP_HOLD_QUEUE || op->kind == QUEUE_OP_FREE_QUEUE) {
+        *before = (struct before){.queue = op->queue_name};
+        bool ok = set_held(q, op->queue_name, op->kind == QUEUE_OP_HOLD_QUEUE, &before->held);
+        return ok ? ERR_NONE : queue_no_memory(err);
+    }
     enum err_code code = op->kind == QUEUE_OP_ENQUEUE ? enqueue(q, op, &s, err) : alter(q, op, &s, err);
     if (code != ERR_NONE)
         return code;
@@ -231,8 +267,17 @@ static enum err_code apply(struct memory *q, struct queue_op *op, struct buf *re
         stored_free(s);
         s = NULL;
     }
-    *before = (struct before){op->message, replace(q, op->message, s)};
+    *before = (struct before){.id = op->message, .message = replace(q, op->message, s)};
     return ERR_NONE;
+}
+
+static void take_back(struct memory *q, const struct before *b)
+{
+    bool was;
+    if (b->id)
+        stored_free(replace(q, b->id, b->message));
+    else
+        ASSERT(set_held(q, b->queue, b->held, &was)); /* holding it again finds the room that it had */
 }
 
 /* Room for everything that a unit may need, so that nothing fails once it is written. */
@@ -262,7 +307,7 @@ static enum err_code commit_unit(struct memory *q, struct queue_unit *u, struct 
     if (code != ERR_NONE) {
         removed->len = names;
         while (done-- > 0)
-            stored_free(replace(q, before[done].id, before[done].message));
+            take_back(q, &before[done]);
     } else {
         for (size_t i = 0; i < u->op_count; i++) {
             stored_free(before[i].message);
@@ -308,6 +353,9 @@ static void memory_close(struct queue *base)
     struct memory *q = (struct memory *)base;
     for (size_t i = 0; i < q->count; i++)
         stored_free(q->messages[i]);
+    for (size_t i = 0; i < q->held_count; i++)
+        free((char *)(uintptr_t)q->held[i].ptr);
+    free(q->held);
     free(q->messages);
     lease_done(&q->leases);
     pthread_mutex_destroy(&q->mutex);
@@ -324,6 +372,7 @@ static const struct queue_class memory_class = {
     .load = memory_load,
     .list = memory_list,
     .counts = memory_counts,
+    .held = memory_held,
     .names_spool = memory_names_spool,
     .close = memory_close,
 };

@@ -18,6 +18,8 @@ struct memory {
     struct stored **messages; /* by ascending id */
     size_t count, cap;
     uint64_t last_id;
+    struct span *held; /* names of queues, each allocated, in their order */
+    size_t held_count;
 };
 
 /* Replace the texts of a recipient, or an envelope (without body and recipients), by copies. False: memory is out.
@@ -39,4 +41,6 @@ enum err_code memory_load(struct queue *base, uint64_t id, unsigned parts, struc
 enum err_code memory_list(struct queue *base, uint64_t after, size_t limit, struct arena *arena,
                           struct queue_page *ret, struct err *err);
 enum err_code memory_counts(struct queue *base, struct queue_counts *ret, struct err *err);
+enum err_code memory_held(struct queue *base, struct arena *arena, struct span **ret, size_t *ret_count,
+                          struct err *err);
 enum err_code memory_names_spool(struct queue *base, struct span name, bool *ret, struct err *err);

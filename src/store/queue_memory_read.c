@@ -234,6 +234,23 @@ enum err_code memory_counts(struct queue *base, struct queue_counts *ret, struct
     return unlocked(q, ERR_NONE);
 }
 
+enum err_code memory_held(struct queue *base, struct arena *arena, struct span **ret, size_t *ret_count,
+                          struct err *err)
+{
+    struct memory *q = locked(base);
+    struct span *list = ARENA_ARRAY(arena, q->held_count, struct span);
+    bool ok = list;
+    for (size_t i = 0; ok && i < q->held_count; i++) {
+        list[i] = arena_dup(arena, q->held[i]);
+        ok = list[i].ptr;
+    }
+    if (!ok)
+        return unlocked(q, queue_no_memory(err));
+    *ret = list;
+    *ret_count = q->held_count;
+    return unlocked(q, ERR_NONE);
+}
+
 enum err_code memory_names_spool(struct queue *base, struct span name, bool *ret, struct err *err)
 {
     struct memory *q = locked(base);

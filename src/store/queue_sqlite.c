@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
     APPLICATION_ID = 0x4d527175, /* "MRqu" */
     BUSY_MS = 5000,
     FULL_CHECK_MAX = 64 << 20, /* bytes: a larger file is not read through at each start */
@@ -33,6 +33,8 @@ enum {
 #define RECIPIENT                                                                                                  \
     "n, address, orcpt, notify, state, attempts, next_attempt, delayed, suspended, last_error, queue_name"
 
+/* Version 2 added it. */
+#define HELD_TABLE "CREATE TABLE held(name TEXT PRIMARY KEY) WITHOUT ROWID;"
 static const char schema[] =
     "CREATE TABLE message(id INTEGER PRIMARY KEY, pending INTEGER NOT NULL, received INTEGER NOT NULL,"
     " size INTEGER NOT NULL, flags INTEGER NOT NULL, message_id TEXT NOT NULL, sender TEXT NOT NULL,"
@@ -46,10 +48,10 @@ static const char schema[] =
     " last_error TEXT NOT NULL, queue_name TEXT NOT NULL, PRIMARY KEY(message, n)) WITHOUT ROWID;"
     "CREATE INDEX recipient_due ON recipient(next_attempt, message, n) WHERE state = 0 AND suspended = 0;"
     "CREATE TABLE sequence(last_id INTEGER NOT NULL);"
-    "INSERT INTO sequence VALUES(0);"
-    "PRAGMA application_id = 1297248629;"
-    "PRAGMA user_version = 1;";
-_Static_assert(APPLICATION_ID == 1297248629 && SCHEMA_VERSION == 1 && QUEUE_PENDING == 0, "the texts say the same");
+    "INSERT INTO sequence VALUES(0);" HELD_TABLE "PRAGMA application_id = 1297248629;"
+    "PRAGMA user_version = 2;";
+static const char from_version_1[] = HELD_TABLE "PRAGMA user_version = 2;";
+_Static_assert(APPLICATION_ID == 1297248629 && SCHEMA_VERSION == 2 && QUEUE_PENDING == 0, "the texts say the same");
 
 enum { WRITER = 1 << 0, SCHEDULE = 1 << 1, READER = 1 << 2 };
 
@@ -84,6 +86,8 @@ static const struct {
     [ST_DROP_BODY] = {WRITER, "DELETE FROM body WHERE id = ?1"},
     [ST_DROP_MESSAGE] = {WRITER, "DELETE FROM message WHERE id = ?1"},
     [ST_LAST_ID] = {WRITER, "UPDATE sequence SET last_id = ?1"},
+    [ST_HOLD_QUEUE] = {WRITER, "INSERT OR IGNORE INTO held(name) VALUES(?1)"},
+    [ST_FREE_QUEUE] = {WRITER, "DELETE FROM held WHERE name = ?1"},
 
     [ST_BEGIN_READ] = {SCHEDULE | READER, "BEGIN"},
     [ST_END_READ] = {SCHEDULE | READER, "COMMIT"},
@@ -94,6 +98,7 @@ static const struct {
     [ST_MESSAGE] = {SCHEDULE, "SELECT " ENVELOPE " FROM message WHERE id = ?1"},
     [ST_RECIPIENTS] = {SCHEDULE | READER, "SELECT " RECIPIENT " FROM recipient WHERE message = ?1 ORDER BY n"},
     [ST_BODY] = {SCHEDULE, "SELECT content FROM body WHERE id = ?1"},
+    [ST_HELD] = {SCHEDULE, "SELECT name FROM held ORDER BY name"},
 
     [ST_LIST] = {READER, "SELECT " ENVELOPE " FROM message WHERE id > ?1 ORDER BY id"},
     [ST_COUNT_MESSAGES] = {READER, "SELECT count(*), ifnull(sum(size), 0) FROM message"},
@@ -198,6 +203,8 @@ static enum err_code prepare_schema(struct connection *c, const char *path, stru
         code = execute(c, schema, err);
     else if (application != APPLICATION_ID)
         code = err_set(err, ERR_INVALID, "%s is not a queue: it was made by another program", path);
+    else if (version == 1)
+        code = execute(c, from_version_1, err);
     else if (version != SCHEMA_VERSION)
         code =
             err_set(err, ERR_INVALID, "%s has version %lld, this program knows %d: use the program that wrote it",
@@ -337,6 +344,7 @@ static const struct queue_class sqlite_class = {
     .load = store_load,
     .list = store_list,
     .counts = store_counts,
+    .held = store_held,
     .names_spool = store_names_spool,
     .close = store_close,
 };

@@ -35,6 +35,8 @@ enum statement {
     ST_DROP_BODY,
     ST_DROP_MESSAGE,
     ST_LAST_ID,
+    ST_HOLD_QUEUE,
+    ST_FREE_QUEUE,
     /* schedule */
     ST_BEGIN_READ,
     ST_END_READ,
@@ -43,6 +45,7 @@ enum statement {
     ST_MESSAGE,
     ST_RECIPIENTS,
     ST_BODY,
+    ST_HELD,
     /* reader; it has BEGIN_READ, END_READ and RECIPIENTS too */
     ST_LIST,
     ST_COUNT_MESSAGES,
@@ -121,6 +124,8 @@ enum err_code store_load(struct queue *base, uint64_t id, unsigned parts, struct
 enum err_code store_list(struct queue *base, uint64_t after, size_t limit, struct arena *arena,
                          struct queue_page *ret, struct err *err);
 enum err_code store_counts(struct queue *base, struct queue_counts *ret, struct err *err);
+enum err_code store_held(struct queue *base, struct arena *arena, struct span **ret, size_t *ret_count,
+                         struct err *err);
 enum err_code store_names_spool(struct queue *base, struct span name, bool *ret, struct err *err);
 
 /* queue_sqlite_claim.c */

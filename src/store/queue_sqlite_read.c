@@ -6,6 +6,8 @@
  */
 #include "store/queue_sqlite_internal.h"
 
+#include <string.h>
+
 /* A statement's columns copied into an arena; failed: memory was out at one of them. */
 struct row {
     sqlite3_stmt *st;
@@ -228,6 +230,37 @@ enum err_code store_counts(struct queue *base, struct queue_counts *ret, struct 
     code = store_end(&q->reader, code, err);
     if (code == ERR_NONE)
         *ret = c;
+    return code;
+}
+
+enum err_code store_held(struct queue *base, struct arena *arena, struct span **ret, size_t *ret_count,
+                         struct err *err)
+{
+    struct connection *c = &((struct queue_sqlite *)base)->schedule;
+    sqlite3_stmt *st = c->st[ST_HELD];
+    struct span *list = NULL;
+    size_t count = 0, cap = 0;
+    enum err_code code;
+    bool row;
+    while ((code = store_step(c, st, &row, err)) == ERR_NONE && row) {
+        if (count == cap) {
+            struct span *grown = ARENA_ARRAY(arena, cap = cap ? cap * 2 : 16, struct span);
+            if (grown && count)
+                memcpy(grown, list, count * sizeof *list);
+            list = grown;
+        }
+        struct span name = span_make(sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+        if (!list || !(list[count] = arena_dup(arena, name)).ptr) {
+            code = queue_no_memory(err);
+            break;
+        }
+        count++;
+    }
+    sqlite3_reset(st);
+    if (code == ERR_NONE) {
+        *ret = list;
+        *ret_count = count;
+    }
     return code;
 }
 

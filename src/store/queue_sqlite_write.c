@@ -208,6 +208,13 @@ static enum err_code removal(struct queue_sqlite *q, struct queue_op *op, struct
     return code == ERR_NONE ? count_pending(q, op->message, -1, removed, err) : code;
 }
 
+static enum err_code hold_queue(struct queue_sqlite *q, const struct queue_op *op, enum statement which,
+                                struct err *err)
+{
+    store_bind_text(statement(q, which), 1, op->queue_name);
+    return change(q, which, NULL, err);
+}
+
 enum err_code store_apply(struct queue_sqlite *q, struct queue_op *op, struct buf *removed, struct err *err)
 {
     switch (op->kind) {
@@ -218,6 +225,8 @@ enum err_code store_apply(struct queue_sqlite *q, struct queue_op *op, struct bu
     case QUEUE_OP_SUSPEND: return hold(q, op, ST_SUSPEND, err);
     case QUEUE_OP_RESUME: return hold(q, op, ST_RESUME, err);
     case QUEUE_OP_REMOVE: return removal(q, op, removed, err);
+    case QUEUE_OP_HOLD_QUEUE: return hold_queue(q, op, ST_HOLD_QUEUE, err);
+    case QUEUE_OP_FREE_QUEUE: return hold_queue(q, op, ST_FREE_QUEUE, err);
     }
     return err_set(err, ERR_INTERNAL, "an op of no kind");
 }

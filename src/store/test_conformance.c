@@ -219,6 +219,7 @@ static const struct {
     {"expansion", conformance_expansion},
     {"suspension", conformance_suspension},
     {"administrator's removal", conformance_administrators_removal},
+    {"held queues", conformance_held_queues},
     {"refusals", conformance_refusals},
     {"atomic units", conformance_atomic_units},
     {"paging", paging},

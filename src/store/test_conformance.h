@@ -32,5 +32,6 @@ void conformance_removal_when_final(struct fixture *f);
 void conformance_expansion(struct fixture *f);
 void conformance_suspension(struct fixture *f);
 void conformance_administrators_removal(struct fixture *f);
+void conformance_held_queues(struct fixture *f);
 void conformance_refusals(struct fixture *f);
 void conformance_atomic_units(struct fixture *f);

@@ -218,6 +218,44 @@ void conformance_administrators_removal(struct fixture *f)
     CHECK_INT(f->adapter, fixture_counts(f).pending, 2);
 }
 
+static void check_held(struct fixture *f, const char *want)
+{
+    struct span *names;
+    struct err err = {0};
+    struct buf got;
+    size_t count = 0;
+    buf_init(&got, 1000);
+    CHECK_INT(f->adapter, queue_held(f->q, &f->arena, &names, &count, &err), ERR_NONE);
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&got, "%.*s ", SPAN_ARG(names[i]));
+    CHECK_SPAN(f->adapter, buf_span(&got), span_of(want));
+    buf_done(&got);
+}
+
+void conformance_held_queues(struct fixture *f)
+{
+    static char long_name[QUEUE_TEXT_MAX + 1];
+    struct queue_op hold = {.kind = QUEUE_OP_HOLD_QUEUE, .queue_name = SPAN("mx:b.test")};
+    struct queue_op free = {.kind = QUEUE_OP_FREE_QUEUE, .queue_name = SPAN("mx:b.test")};
+    struct queue_op failing = {.kind = QUEUE_OP_SUSPEND, .message = 77, .index = QUEUE_EVERY};
+    struct queue_op other = hold;
+    other.queue_name = SPAN("mx:a.test");
+    check_held(f, "");
+    CHECK_INT(f->adapter, commit_ops(f->q, &hold, 1, NULL), ERR_NONE);
+    CHECK_INT(f->adapter, commit_ops(f->q, &hold, 1, NULL), ERR_NONE);
+    CHECK_INT(f->adapter, commit_ops(f->q, &other, 1, NULL), ERR_NONE);
+    check_held(f, "mx:a.test mx:b.test ");
+    CHECK_INT(f->adapter, commit_ops(f->q, (struct queue_op[]){free, failing}, 2, NULL), ERR_NOT_FOUND);
+    check_held(f, "mx:a.test mx:b.test ");
+    CHECK_INT(f->adapter, commit_ops(f->q, &free, 1, NULL), ERR_NONE);
+    CHECK_INT(f->adapter, commit_ops(f->q, &free, 1, NULL), ERR_NONE);
+    check_held(f, "mx:a.test ");
+    hold.queue_name = SPAN("");
+    CHECK_INT(f->adapter, commit_ops(f->q, &hold, 1, NULL), ERR_INVALID);
+    hold.queue_name = span_make(long_name, sizeof long_name);
+    CHECK_INT(f->adapter, commit_ops(f->q, &hold, 1, NULL), ERR_LIMIT);
+}
+
 void conformance_refusals(struct fixture *f)
 {
     uint64_t id = enqueue_simple(f->q, 1, 5, SPAN(""));

@@ -103,7 +103,9 @@ static void model_change(struct model_message *m, struct model_recipient *r, con
         r->next_ms = op->kind == QUEUE_OP_RESUME && op->when_ms ? op->when_ms : r->next_ms;
         r->leased_until = lease;
         break;
-    case QUEUE_OP_ENQUEUE: break;
+    case QUEUE_OP_ENQUEUE:
+    case QUEUE_OP_HOLD_QUEUE:
+    case QUEUE_OP_FREE_QUEUE: break;
     }
 }
 

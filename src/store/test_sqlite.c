@@ -116,7 +116,7 @@ static void test_one_owner(void **state)
 static void make_newer(void)
 {
     queue_close(open_queue());
-    execute("PRAGMA user_version = 2");
+    execute("PRAGMA user_version = 3");
 }
 
 static void make_foreign(void)
@@ -158,7 +158,7 @@ static void test_files_that_are_none(void **state)
         enum err_code want;
         const char *says;
     } rows[] = {
-        {"a newer program's", make_newer, ERR_INVALID, "version 2"},
+        {"a newer program's", make_newer, ERR_INVALID, "version 3"},
         {"another program's", make_foreign, ERR_INVALID, "another program"},
         {"no database", make_garbage, ERR_IO, "damaged"},
         {"damaged inside", make_damaged, ERR_IO, "damaged"},
@@ -173,6 +173,26 @@ static void test_files_that_are_none(void **state)
         CHECK(rows[i].name, q == NULL);
         tear_down(state);
     }
+}
+
+static void test_version_1_is_brought_up(void **state)
+{
+    struct queue *q = open_queue();
+    struct arena arena;
+    struct span *names;
+    struct err err;
+    size_t count = 1;
+    (void)state;
+    uint64_t id = enqueue_simple(q, 1, 5, SPAN("body"));
+    queue_close(q);
+    execute("DROP TABLE held; PRAGMA user_version = 1");
+    q = open_queue();
+    arena_init(&arena, 0);
+    assert_int_equal(queue_held(q, &arena, &names, &count, &err), ERR_NONE);
+    assert_int_equal(count, 0);
+    assert_int_equal(finish(q, id, 0, QUEUE_DELIVERED), ERR_NONE);
+    arena_clear(&arena);
+    queue_close(q);
 }
 
 static void test_no_folder(void **state)
@@ -317,9 +337,13 @@ static void test_failing_media(void **state)
 int main(void)
 {
     static const struct CMUnitTest all[] = {
-        IN_FOLDER(test_reopen),           IN_FOLDER(test_one_owner),
-        IN_FOLDER(test_log_is_bounded),   cmocka_unit_test(test_files_that_are_none),
-        cmocka_unit_test(test_no_folder), cmocka_unit_test(test_failing_media),
+        IN_FOLDER(test_reopen),
+        IN_FOLDER(test_one_owner),
+        IN_FOLDER(test_log_is_bounded),
+        cmocka_unit_test(test_files_that_are_none),
+        cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_failing_media),
+        IN_FOLDER(test_version_1_is_brought_up),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
 }

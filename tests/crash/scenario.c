@@ -117,12 +117,17 @@ struct buf scenario_dump(struct queue *q, const struct spool *spool)
 {
     struct arena arena;
     struct queue_page page;
+    struct span *held;
+    size_t held_count = 0;
     struct err err = {0};
     struct buf out;
     arena_init(&arena, 0);
     buf_init(&out, DUMP_MAX);
     CHECK_INT(err.text, queue_list(q, 0, 10000, &arena, &page, &err), ERR_NONE);
     assert_false(page.more);
+    CHECK_INT(err.text, queue_held(q, &arena, &held, &held_count, &err), ERR_NONE);
+    for (size_t i = 0; i < held_count; i++)
+        buf_addf(&out, "held %.*s\n", SPAN_ARG(held[i]));
     for (size_t i = 0; i < page.count; i++)
         dump_message(&out, q, spool, page.messages[i].id);
     assert_false(out.failed);
@@ -219,8 +224,14 @@ static void draw_change(struct scenario *s, struct unit *u)
 {
     static const enum queue_op_kind kinds[] = {QUEUE_OP_DONE,   QUEUE_OP_DONE,    QUEUE_OP_DONE,   QUEUE_OP_RETRY,
                                                QUEUE_OP_EXPAND, QUEUE_OP_SUSPEND, QUEUE_OP_RESUME, QUEUE_OP_REMOVE};
+    static const char *const queues[] = {"mx:a.test", "mx:b.test", "smtp:out"};
     const struct live *l = &s->live[draw(&s->draw, s->live_count)];
     size_t count;
+    if (draw(&s->draw, 8) == 0) {
+        u->op = (struct queue_op){.kind = draw(&s->draw, 2) ? QUEUE_OP_HOLD_QUEUE : QUEUE_OP_FREE_QUEUE,
+                                  .queue_name = span_of(queues[draw(&s->draw, ARRAY_LEN(queues))])};
+        return;
+    }
     make_recipients(&s->draw, u, &count);
     u->op = (struct queue_op){.kind = kinds[draw(&s->draw, ARRAY_LEN(kinds))],
                               .message = l->id,
