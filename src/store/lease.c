@@ -170,6 +170,21 @@ void lease_cancel(struct lease_table *t, const struct queue_op *op)
         lease_drop(t, (struct queue_key){op->message, first + (uint32_t)i}, &due);
 }
 
+/* What was leased at due_ms is found at when_ms from now on: there the search must begin when the lease ends. */
+static void move(struct lease_table *t, const struct queue_op *op)
+{
+    struct queue_key key = {op->message, op->index};
+    if (op->index != QUEUE_EVERY) {
+        struct lease *l = t->count ? slot_of(t, key) : NULL;
+        if (l && l->key.message && op->when_ms < l->due_ms)
+            l->due_ms = op->when_ms;
+        return;
+    }
+    for (size_t i = 0; i < t->cap; i++)
+        if (t->slots[i].key.message == op->message && op->when_ms < t->slots[i].due_ms)
+            t->slots[i].due_ms = op->when_ms;
+}
+
 int64_t lease_settle(struct lease_table *t, const struct queue_op *op)
 {
     int64_t earliest = INT64_MAX, due;
@@ -184,7 +199,11 @@ int64_t lease_settle(struct lease_table *t, const struct queue_op *op)
     case QUEUE_OP_DONE:
     case QUEUE_OP_EXPAND:
     case QUEUE_OP_REMOVE: lease_drop(t, (struct queue_key){op->message, op->index}, &due); break;
-    case QUEUE_OP_RESUME: return op->when_ms ? op->when_ms : INT64_MIN; /* due when it was suspended: unknown */
+    case QUEUE_OP_RESUME:
+        if (op->when_ms == 0)
+            return INT64_MIN; /* due when it was suspended: unknown */
+        FALLTHROUGH;
+    case QUEUE_OP_HASTEN: move(t, op); return op->when_ms;
     case QUEUE_OP_ENQUEUE:
     case QUEUE_OP_SUSPEND:
     case QUEUE_OP_HOLD_QUEUE:

@@ -119,6 +119,7 @@ static enum err_code check_op(const struct queue_op *op, struct err *err)
     case QUEUE_OP_EXPAND: code = check_recipients(op->members, op->member_count, err); break;
     case QUEUE_OP_SUSPEND:
     case QUEUE_OP_RESUME:
+    case QUEUE_OP_HASTEN:
     case QUEUE_OP_REMOVE: every = true; break;
     case QUEUE_OP_HOLD_QUEUE:
     case QUEUE_OP_FREE_QUEUE:

@@ -86,12 +86,13 @@ enum queue_op_kind {
     QUEUE_OP_EXPAND,  /* marks a recipient expanded and adds members, pending; their index and state are not read */
     QUEUE_OP_SUSPEND,
     QUEUE_OP_RESUME, /* not suspended any more; when_ms, unless 0, becomes the next attempt (suspended or not) */
+    QUEUE_OP_HASTEN, /* when_ms becomes the next attempt; of those that are suspended nothing changes */
     QUEUE_OP_REMOVE, /* the state becomes QUEUE_REMOVED */
     QUEUE_OP_HOLD_QUEUE, /* queue_name is suspended as a whole: only kept here, queue_held tells; again is fine */
     QUEUE_OP_FREE_QUEUE, /* not any more; fine when it was not */
 };
 
-/* As the index of SUSPEND, RESUME and REMOVE: every recipient that is pending. */
+/* As the index of SUSPEND, RESUME, HASTEN and REMOVE: every recipient that is pending. */
 #define QUEUE_EVERY UINT32_MAX
 
 struct queue_op {
@@ -103,7 +104,7 @@ struct queue_op {
     const struct queue_recipient *recipient; /* RETRY, DONE: the values */
     const struct queue_recipient *members;   /* EXPAND */
     size_t member_count;
-    int64_t when_ms;        /* RESUME */
+    int64_t when_ms;        /* RESUME, HASTEN */
     int64_t lease_until_ms; /* ENQUEUE, EXPAND: not 0: the new recipients are claimed by the caller at once */
     uint32_t ret_first;     /* EXPAND: the index of the first member; the others follow */
 };
@@ -121,15 +122,15 @@ struct queue_unit {
  *   ERR_NONE       durable
  *   ERR_UNKNOWN    nobody can say whether it was written
  *   anything else  refused, nothing of it was written: ERR_NOT_FOUND (no such message, or no pending recipient with
- *                  that index), ERR_INVALID, ERR_LIMIT, ERR_EXISTS (the id is in use) concern the unit alone;
- *                  ERR_IO, ERR_UNAVAILABLE and ERR_NO_MEMORY may come from it or from the batch as a whole
- * Of a message that became final nothing remains; the name of its spool file is appended to removed, with a NUL
- * behind it: the caller unlinks it (what is forgotten there, spool_sweep finds). A durable RETRY, DONE, EXPAND or
- * REMOVE ends the recipient's lease. The result is ERR_NONE when the transaction is durable, though units of it may
- * be refused; otherwise what went wrong, which err tells and every unit that was not refused for what it is
- * (ERR_INVALID, ERR_LIMIT): what another unit of the batch had in its way may be as it was. Nothing is
- * retried here. After ERR_UNKNOWN the handle refuses every further commit with ERR_UNAVAILABLE: only reopening can
- * find out.
+ *                  that index; with HASTEN, none that is not suspended), ERR_INVALID, ERR_LIMIT, ERR_EXISTS (the id
+ * is in use) concern the unit alone; ERR_IO, ERR_UNAVAILABLE and ERR_NO_MEMORY may come from it or from the batch
+ * as a whole Of a message that became final nothing remains; the name of its spool file is appended to removed,
+ * with a NUL behind it: the caller unlinks it (what is forgotten there, spool_sweep finds). A durable RETRY, DONE,
+ * EXPAND or REMOVE ends the recipient's lease. The result is ERR_NONE when the transaction is durable, though units
+ * of it may be refused; otherwise what went wrong, which err tells and every unit that was not refused for what it
+ * is (ERR_INVALID, ERR_LIMIT): what another unit of the batch had in its way may be as it was. Nothing is retried
+ * here. After ERR_UNKNOWN the handle refuses every further commit with ERR_UNAVAILABLE: only reopening can find
+ * out.
  */
 enum err_code queue_commit(struct queue *q, struct queue_unit *const *units, size_t count, struct buf *removed,
                            struct err *err);

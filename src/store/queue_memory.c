@@ -165,6 +165,7 @@ static bool change(struct stored *s, struct queue_recipient *r, const struct que
         r->suspended = false;
         r->next_attempt_ms = op->when_ms ? op->when_ms : r->next_attempt_ms;
         return true;
+    case QUEUE_OP_HASTEN: r->next_attempt_ms = op->when_ms; return true;
     case QUEUE_OP_REMOVE: r->state = QUEUE_REMOVED; return true;
     case QUEUE_OP_ENQUEUE:
     case QUEUE_OP_HOLD_QUEUE:
@@ -213,6 +214,12 @@ static bool add_members(struct stored *s, struct queue_op *op)
     return true;
 }
 
+static bool is_meant(const struct queue_recipient *r, const struct queue_op *op)
+{
+    return r->state == QUEUE_PENDING && (op->index == QUEUE_EVERY || op->index == r->index) &&
+           !(op->kind == QUEUE_OP_HASTEN && r->suspended);
+}
+
 /* What the op makes of its message: a changed copy. */
 static enum err_code alter(struct memory *q, struct queue_op *op, struct stored **ret, struct err *err)
 {
@@ -224,7 +231,7 @@ static enum err_code alter(struct memory *q, struct queue_op *op, struct stored 
     bool ok = s, found = false;
     for (size_t i = 0; ok && i < s->m.recipient_count; i++) {
         struct queue_recipient *r = &s->m.recipients[i];
-        if (r->state == QUEUE_PENDING && (op->index == QUEUE_EVERY || op->index == r->index)) {
+        if (is_meant(r, op)) {
             found = true;
             ok = change(s, r, op);
         }

@@ -79,6 +79,8 @@ static const struct {
                             " WHERE message = ?1 AND n BETWEEN ?2 AND ?3 AND state = 0"},
     [ST_RESUME] = {WRITER, "UPDATE recipient SET suspended = 0, next_attempt = ifnull(?4, next_attempt)"
                            " WHERE message = ?1 AND n BETWEEN ?2 AND ?3 AND state = 0"},
+    [ST_HASTEN] = {WRITER, "UPDATE recipient SET next_attempt = ?4"
+                           " WHERE message = ?1 AND n BETWEEN ?2 AND ?3 AND state = 0 AND suspended = 0"},
     [ST_PENDING] = {WRITER, "UPDATE message SET pending = pending + ?2 WHERE id = ?1 RETURNING pending"},
     [ST_NEXT_INDEX] = {WRITER, "SELECT max(n) + 1 FROM recipient WHERE message = ?1"},
     [ST_SPOOL] = {WRITER, "SELECT spool FROM message WHERE id = ?1"},

@@ -28,6 +28,7 @@ enum statement {
     ST_DONE,
     ST_SUSPEND,
     ST_RESUME,
+    ST_HASTEN,
     ST_PENDING,
     ST_NEXT_INDEX,
     ST_SPOOL,

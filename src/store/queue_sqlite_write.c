@@ -192,7 +192,7 @@ static enum err_code hold(struct queue_sqlite *q, const struct queue_op *op, enu
     store_bind_id(st, 1, op->message);
     sqlite3_bind_int64(st, 2, every ? 0 : op->index);
     sqlite3_bind_int64(st, 3, op->index);
-    if (which == ST_RESUME && op->when_ms)
+    if (which == ST_HASTEN || (which == ST_RESUME && op->when_ms))
         sqlite3_bind_int64(st, 4, op->when_ms);
     else if (which == ST_RESUME)
         sqlite3_bind_null(st, 4);
@@ -224,6 +224,7 @@ enum err_code store_apply(struct queue_sqlite *q, struct queue_op *op, struct bu
     case QUEUE_OP_EXPAND: return expand(q, op, removed, err);
     case QUEUE_OP_SUSPEND: return hold(q, op, ST_SUSPEND, err);
     case QUEUE_OP_RESUME: return hold(q, op, ST_RESUME, err);
+    case QUEUE_OP_HASTEN: return hold(q, op, ST_HASTEN, err);
     case QUEUE_OP_REMOVE: return removal(q, op, removed, err);
     case QUEUE_OP_HOLD_QUEUE: return hold_queue(q, op, ST_HOLD_QUEUE, err);
     case QUEUE_OP_FREE_QUEUE: return hold_queue(q, op, ST_FREE_QUEUE, err);

@@ -218,6 +218,7 @@ static const struct {
     {"removal when final", conformance_removal_when_final},
     {"expansion", conformance_expansion},
     {"suspension", conformance_suspension},
+    {"hastening", conformance_hastening},
     {"administrator's removal", conformance_administrators_removal},
     {"held queues", conformance_held_queues},
     {"refusals", conformance_refusals},

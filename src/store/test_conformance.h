@@ -31,6 +31,7 @@ void conformance_ids(struct fixture *f);
 void conformance_removal_when_final(struct fixture *f);
 void conformance_expansion(struct fixture *f);
 void conformance_suspension(struct fixture *f);
+void conformance_hastening(struct fixture *f);
 void conformance_administrators_removal(struct fixture *f);
 void conformance_held_queues(struct fixture *f);
 void conformance_refusals(struct fixture *f);

@@ -205,6 +205,22 @@ void conformance_suspension(struct fixture *f)
     CHECK_INT(f->adapter, commit_ops(f->q, &resume, 1, NULL), ERR_NOT_FOUND);
 }
 
+void conformance_hastening(struct fixture *f)
+{
+    uint64_t id = enqueue_simple(f->q, 2, 100, SPAN(""));
+    struct queue_op suspend = {.kind = QUEUE_OP_SUSPEND, .message = id, .index = 0};
+    struct queue_op hasten = {.kind = QUEUE_OP_HASTEN, .message = id, .index = QUEUE_EVERY, .when_ms = 7};
+    CHECK_INT(f->adapter, commit_ops(f->q, &suspend, 1, NULL), ERR_NONE);
+    CHECK_INT(f->adapter, fixture_claim_count(f, 50, 10, 60), 0);
+    CHECK_INT(f->adapter, commit_ops(f->q, &hasten, 1, NULL), ERR_NONE);
+    CHECK_INT(f->adapter, fixture_next_due(f, 7), 7);
+    CHECK_INT(f->adapter, fixture_claim_count(f, 7, 10, 60), 1);
+    CHECK_INT(f->adapter, fixture_load(f, id).recipients[0].next_attempt_ms, 100);
+    CHECK(f->adapter, fixture_load(f, id).recipients[0].suspended);
+    hasten.index = 0; /* only the suspended one */
+    CHECK_INT(f->adapter, commit_ops(f->q, &hasten, 1, NULL), ERR_NOT_FOUND);
+}
+
 void conformance_administrators_removal(struct fixture *f)
 {
     uint64_t a = enqueue_simple(f->q, 3, 5, SPAN("x")), b = enqueue_simple(f->q, 2, 5, SPAN("y"));

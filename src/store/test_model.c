@@ -97,6 +97,10 @@ static void model_change(struct model_message *m, struct model_recipient *r, con
         model_add(m, op->members, op->member_count, op->lease_until_ms);
         break;
     case QUEUE_OP_REMOVE: r->state = QUEUE_REMOVED; break;
+    case QUEUE_OP_HASTEN:
+        r->next_ms = op->when_ms;
+        r->leased_until = lease;
+        break;
     case QUEUE_OP_SUSPEND:
     case QUEUE_OP_RESUME:
         r->suspended = op->kind == QUEUE_OP_SUSPEND;
@@ -121,7 +125,8 @@ static enum err_code model_apply(struct model *model, const struct queue_op *op)
         return ERR_NONE;
     }
     for (size_t i = 0, n = m ? m->count : 0; i < n; i++)
-        if (m->r[i].state == QUEUE_PENDING && (op->index == QUEUE_EVERY || op->index == i)) {
+        if (m->r[i].state == QUEUE_PENDING && (op->index == QUEUE_EVERY || op->index == i) &&
+            !(op->kind == QUEUE_OP_HASTEN && m->r[i].suspended)) {
             found = true;
             model_change(m, &m->r[i], op);
         }
@@ -147,7 +152,8 @@ static bool make_op(struct run *r, struct queue_op *op, struct op_memory *memory
     static const struct span address = SPAN_INIT("a@example.com"), spool = SPAN_INIT("00/0000000000000000");
     struct model_message *m = &r->model.m[choose(r, MESSAGES)];
     size_t used = 0, n = 1 + choose(r, 4);
-    *op = (struct queue_op){.kind = choose(r, 7), .message = m->id ? m->id : 77, .index = choose(r, 5)};
+    *op = (struct queue_op){
+        .kind = choose(r, QUEUE_OP_REMOVE + 1), .message = m->id ? m->id : 77, .index = choose(r, 5)};
     for (size_t i = 0; i < MESSAGES; i++)
         used += r->model.m[i].id != 0;
     for (size_t i = 0; i < n; i++)

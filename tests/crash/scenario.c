@@ -222,8 +222,9 @@ static void draw_enqueue(struct scenario *s, struct unit *u)
 /* Something that happens to a message: also to a recipient that is final, which both sides must refuse. */
 static void draw_change(struct scenario *s, struct unit *u)
 {
-    static const enum queue_op_kind kinds[] = {QUEUE_OP_DONE,   QUEUE_OP_DONE,    QUEUE_OP_DONE,   QUEUE_OP_RETRY,
-                                               QUEUE_OP_EXPAND, QUEUE_OP_SUSPEND, QUEUE_OP_RESUME, QUEUE_OP_REMOVE};
+    static const enum queue_op_kind kinds[] = {QUEUE_OP_DONE,   QUEUE_OP_DONE,   QUEUE_OP_DONE,
+                                               QUEUE_OP_RETRY,  QUEUE_OP_EXPAND, QUEUE_OP_SUSPEND,
+                                               QUEUE_OP_RESUME, QUEUE_OP_HASTEN, QUEUE_OP_REMOVE};
     static const char *const queues[] = {"mx:a.test", "mx:b.test", "smtp:out"};
     const struct live *l = &s->live[draw(&s->draw, s->live_count)];
     size_t count;

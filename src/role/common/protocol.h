@@ -71,6 +71,10 @@ enum message_type {
     QUEUE_LIST =
         500, /* u8 enum queue_list_what, u64 after (0: from the start; then the last answer's next), u32 limit -> u8
                 outcome (enum err_code), u64 next (0: the end), u32 count, count * record (base/value_codec.h) */
+    QUEUE_CHANGE, /* u8 enum queue_action, str name of the queue (empty with messages), u32 count, count * u64 id
+                     (none with a queue) -> u8 outcome (enum err_code), str text; when it is durable and was done */
+    QUEUE_EXPORT, /* u64 id of a message that is suspended -> a large body: u8 outcome (enum err_code), str text;
+                     with ERR_NONE the message in the form of the replay folder */
     /*
      * manage -> directory, likewise. Each is answered at once with u8 outcome (enum err_code) and str text of the
      * error (empty with ERR_NONE); what the arrow names follows with ERR_NONE only. Records as in

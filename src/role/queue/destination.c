@@ -2,8 +2,8 @@
  * destination.c: a queue for each next hop: what waits for it, how much goes to it at once, and when it is tried
  * again after it could not be used at all.
  *
- * Invariants: while it is in its retry time it has no parcels: they are in the store, to be claimed then. After a
- * failure one attempt probes it.
+ * Invariants: while it is in its retry time or suspended it has no parcels: they are in the store, to be claimed
+ * then. After a failure one attempt probes it.
  */
 #include "role/queue/destination.h"
 
@@ -61,10 +61,20 @@ static void append(struct destination *d, struct parcel *p)
 
 /* ---- retry times ---- */
 
+/* A suspended queue is left by being resumed, or by expiry. A withdrawn message is held by the store, or final
+ * there.
+ */
 static struct verdict put_off(const struct destination *d, struct recipient *r)
 {
-    return (struct verdict){
-        .recipient = r, .kind = VERDICT_POSTPONED, .text = span_of(d->error), .next_ms = d->retry_at_ms};
+    bool withdrawn = r->mail->withdrawal != WITHDRAWN_NOT;
+    struct span why =
+        withdrawn || !d->suspended || d->error[0] ? span_of(d->error) : SPAN("the queue is suspended");
+    return (struct verdict){.recipient = r,
+                            .kind = VERDICT_POSTPONED,
+                            .text = withdrawn && r->record->last_error.len ? r->record->last_error : why,
+                            .next_ms = withdrawn      ? clock_wall_ms()
+                                       : d->suspended ? INT64_MAX
+                                                      : d->retry_at_ms};
 }
 
 /* Puts recipients off until the destination's retry, as one change of their mail. */
@@ -81,16 +91,43 @@ static void postpone(const struct destination *d, struct mail *m, struct recipie
     outcomes_record(m, verdicts);
 }
 
-static void postpone_all(struct destination *d)
+static bool is_any(const struct parcel *p)
 {
-    struct parcel *p = d->first;
+    (void)p;
+    return true;
+}
+
+static bool is_withdrawn(const struct parcel *p)
+{
+    return p->mail->withdrawal != WITHDRAWN_NOT;
+}
+
+static void postpone_those(struct destination *d, bool (*meant)(const struct parcel *p))
+{
+    struct parcel *p = d->first, *next;
     d->first = d->newest = NULL;
-    while (p) {
-        struct parcel *next = p->next;
-        postpone(d, p->mail, p->recipients);
-        parcel_free(p);
-        p = next;
+    for (; p; p = next) {
+        next = p->next;
+        p->next = NULL;
+        if (meant(p)) {
+            postpone(d, p->mail, p->recipients);
+            parcel_free(p);
+        } else {
+            append(d, p);
+        }
     }
+}
+
+void destination_withdraw(struct destination *d)
+{
+    postpone_those(d, is_withdrawn);
+}
+
+void destination_hold(struct destination *d, bool suspended)
+{
+    d->suspended = suspended;
+    if (suspended)
+        postpone_those(d, is_any);
 }
 
 static bool in_retry(const struct destination *d)
@@ -126,7 +163,7 @@ void destination_done(struct destination *d, bool fault, int64_t retry_at_ms, st
     d->failures = failures_now(d);
     d->retry_at_ms = retry_at_ms;
     snprintf(d->error, sizeof d->error, "%.*s", SPAN_ARG(error));
-    postpone_all(d);
+    postpone_those(d, is_any);
 }
 
 /* ---- adding and starting ---- */
@@ -138,7 +175,7 @@ bool destination_add(struct recipient *r, const struct route *route, struct verd
     struct destination *d = destinations_find(t, policy_ref_policy(ref), route);
     policy_ref_drop(ref);
     r->destination = d;
-    if (in_retry(d)) {
+    if (d->suspended || in_retry(d) || r->mail->withdrawal != WITHDRAWN_NOT) {
         *ret_postponed = put_off(d, r);
         return false;
     }

@@ -9,6 +9,7 @@ struct destination {
     char *domain, *connector;
     const char *delivery_type;
     bool maildir;
+    bool suspended;
     struct parcel *first, *newest;
     size_t active;
     struct destination *runnable; /* the next in the ring; NULL: not in it */
@@ -31,6 +32,10 @@ bool destination_may_start(const struct destination *d, const struct policy_ref 
 /* Starts one attempt, or routes again what was routed by an older policy; false: nothing can be started now. */
 bool destination_start_one(struct destination *d, const struct policy_ref *current);
 size_t destination_messages(const struct destination *d); /* that wait in it */
+/* As held_has; what waits is put off when it is suspended. */
+void destination_hold(struct destination *d, bool suspended);
+/* Lets go of what waits of withdrawn mails. */
+void destination_withdraw(struct destination *d);
 
 /* ---- destinations.c ---- */
 

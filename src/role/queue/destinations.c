@@ -29,6 +29,13 @@ struct destinations *destinations_new(struct transport *t)
 
 /* ---- finding and making ---- */
 
+static struct destination *named(struct transport *t, struct span name)
+{
+    struct destination key = {.name = name};
+    void *node = tfind(&key, &t->destinations->tree, compare);
+    return node ? *(struct destination **)node : NULL;
+}
+
 static char *text_copy(struct span s)
 {
     char *p = strndup(s.len ? s.ptr : "", s.len);
@@ -58,11 +65,12 @@ static struct destination *make(struct transport *t, struct span name, const str
 {
     struct destination *d = calloc(1, sizeof *d);
     ASSERT(d);
-    *d = (struct destination){
-        .transport = t,
-        .name = {text_copy(name), name.len},
-        .domain = text_copy(next_hop(p, r)),
-        .connector = text_copy(r->kind == ROUTE_RELAY ? policy_text(p, r->connector->name) : SPAN(""))};
+    *d = (struct destination){.transport = t,
+                              .name = {text_copy(name), name.len},
+                              .domain = text_copy(next_hop(p, r)),
+                              .connector =
+                                  text_copy(r->kind == ROUTE_RELAY ? policy_text(p, r->connector->name) : SPAN("")),
+                              .suspended = held_has(t, name)};
     ASSERT(tsearch(d, &t->destinations->tree, compare));
     return d;
 }
@@ -73,9 +81,9 @@ struct destination *destinations_find(struct transport *t, const struct policy *
     buf_init(&name, NAME_MAX_BYTES);
     route_queue_name(&name, p, r);
     ASSERT(!name.failed); /* a connector's name and a domain are bounded by the schema */
-    struct destination key = {.name = buf_span(&name)};
-    void *node = tfind(&key, &t->destinations->tree, compare);
-    struct destination *d = node ? *(struct destination **)node : make(t, buf_span(&name), p, r);
+    struct destination *d = named(t, buf_span(&name));
+    if (!d)
+        d = make(t, buf_span(&name), p, r);
     d->delivery_type = delivery_type(p, r); /* the administrator may have changed from Maildir to LMTP */
     d->maildir = r->kind == ROUTE_MAILBOX && !policy_settings(p)->lmtp;
     buf_done(&name);
@@ -140,6 +148,22 @@ void destinations_pump(struct transport *t)
     policy_ref_drop(current);
 }
 
+/* ---- what an administrator does ---- */
+
+void destinations_hold(struct transport *t, struct span name)
+{
+    struct destination *d = named(t, name);
+    if (d)
+        destination_hold(d, held_has(t, name));
+}
+
+void destinations_end_retry(struct transport *t, struct span name)
+{
+    struct destination *d = named(t, name);
+    if (d)
+        d->retry_at_ms = 0;
+}
+
 /* ---- upkeep and view ---- */
 
 struct sweep {
@@ -169,6 +193,15 @@ void destinations_wake(struct transport *t)
             destinations_make_runnable(s.list[i]);
     free(s.list);
     destinations_pump(t);
+}
+
+void destinations_withdraw(struct transport *t)
+{
+    struct sweep s = {0};
+    twalk_r(t->destinations->tree, collect, &s);
+    for (size_t i = 0; i < s.count; i++)
+        destination_withdraw(s.list[i]);
+    free(s.list);
 }
 
 size_t destinations_active(const struct transport *t)
@@ -204,6 +237,7 @@ void destinations_list(struct transport *t, void (*each)(void *context, const st
                                       .delivery_type = d->delivery_type,
                                       .waiting = destination_messages(d),
                                       .active = d->active,
+                                      .suspended = d->suspended,
                                       .failures = d->failures,
                                       .retry_at_ms = d->retry_at_ms,
                                       .last_retry_ms = d->last_retry_ms};

@@ -72,6 +72,8 @@ static void on_expanded(struct change *c)
     if (u->result && e->report)
         mail_discard(TAKE_PTR(e->report));
     struct mail *members = e->members, *report = e->report;
+    if (members)
+        members->withdrawal = e->mail->withdrawal;
     bool claimed = e->claimed;
     const struct queue_op *last = &u->ops[u->op_count - 1];
     release(e);
@@ -104,6 +106,7 @@ static void add_members(struct expansion *e, struct change *c, struct address_se
         for (size_t i = 0; i < g->count; i++)
             if (address_set_add(seen, &g->members[i])) {
                 list[n++] = (struct queue_recipient){.address = g->members[i],
+                                                     .suspended = e->mail->withdrawal == WITHDRAWN_SUSPENDED,
                                                      .notify = notify_member(g->recipient->record->notify)};
                 op->member_count++;
             }

@@ -21,13 +21,19 @@ struct outcome {
 static const char *const events[] = {[VERDICT_DELIVERED] = "delivered",
                                      [VERDICT_TEMPORARY] = "deferred",
                                      [VERDICT_PERMANENT] = "failed",
-                                     [VERDICT_POSTPONED] = "postponed"};
+                                     [VERDICT_POSTPONED] = "postponed",
+                                     [VERDICT_REMOVED] = "removed"};
+
+static bool is_pending(const struct verdict *v)
+{
+    return v->kind == VERDICT_TEMPORARY || v->kind == VERDICT_POSTPONED;
+}
 
 static uint16_t reply_code(const struct verdict *v)
 {
     if (v->code)
         return v->code;
-    return v->kind == VERDICT_PERMANENT ? 550 : v->kind == VERDICT_DELIVERED ? 250 : 450;
+    return v->kind == VERDICT_DELIVERED ? 250 : is_pending(v) ? 450 : 550;
 }
 
 struct span verdict_error(struct arena *arena, const struct verdict *v)
@@ -77,6 +83,9 @@ static bool tell(const struct verdict *v, const struct transport_settings *s, st
                                   .remote = v->remote,
                                   .last_attempt_ms = now};
     switch (v->kind) {
+    case VERDICT_REMOVED:
+        ret->action = DSN_FAILED;
+        return r->mail->withdrawal == WITHDRAWN_REPORTED && wants(r->record->notify, SMTP_NOTIFY_FAILURE);
     case VERDICT_PERMANENT: ret->action = DSN_FAILED; return wants(r->record->notify, SMTP_NOTIFY_FAILURE);
     case VERDICT_DELIVERED:
         ret->action = v->relayed ? DSN_RELAYED : DSN_DELIVERED;
@@ -93,19 +102,27 @@ static bool tell(const struct verdict *v, const struct transport_settings *s, st
 
 /* ---- what is written ---- */
 
-static struct verdict expire(const struct verdict *v, const struct transport_settings *s, struct arena *arena,
-                             int64_t now)
+/* What was not delivered of a message that is removed or has expired will not be tried again. */
+static struct verdict give_up(const struct verdict *v, const struct transport_settings *s, struct arena *arena,
+                              int64_t now)
 {
     struct verdict r = *v;
-    bool pending = v->kind == VERDICT_TEMPORARY || v->kind == VERDICT_POSTPONED;
-    if (!pending || !schedule_expired(s, v->recipient->mail->envelope.received_ms, now))
+    const struct mail *m = v->recipient->mail;
+    if (!is_pending(v))
         return r;
-    r.kind = VERDICT_PERMANENT;
-    r.text = arena_printf(arena, "QUEUE.Expired; message expired; the last error was: %.*s",
-                          SPAN_ARG(verdict_error(arena, v)));
-    r.status = SPAN("4.4.7");
-    r.code = 550;
-    ASSERT(r.text.ptr);
+    if (m->withdrawal >= WITHDRAWN_REMOVED) {
+        r.kind = VERDICT_REMOVED;
+        r.text = SPAN("QUEUE.Deleted; message deleted by administrative action");
+        r.status = SPAN("4.3.2");
+        r.code = 550;
+    } else if (schedule_expired(s, m->envelope.received_ms, now)) {
+        r.kind = VERDICT_PERMANENT;
+        r.text = arena_printf(arena, "QUEUE.Expired; message expired; the last error was: %.*s",
+                              SPAN_ARG(verdict_error(arena, v)));
+        r.status = SPAN("4.4.7");
+        r.code = 550;
+        ASSERT(r.text.ptr);
+    }
     return r;
 }
 
@@ -130,7 +147,10 @@ static struct span queue_name(struct arena *arena, const struct recipient *r)
 
 static void add_op(struct change *c, const struct verdict *v, struct span error, int64_t next_ms, bool told_delay)
 {
-    bool pending = v->kind == VERDICT_TEMPORARY || v->kind == VERDICT_POSTPONED;
+    static const enum queue_state finals[] = {[VERDICT_DELIVERED] = QUEUE_DELIVERED,
+                                              [VERDICT_PERMANENT] = QUEUE_FAILED,
+                                              [VERDICT_REMOVED] = QUEUE_REMOVED};
+    bool pending = is_pending(v);
     struct queue_op *op = change_op(c, pending ? QUEUE_OP_RETRY : QUEUE_OP_DONE);
     struct queue_recipient *values = ARENA_NEW(&c->arena, struct queue_recipient);
     const struct recipient *r = v->recipient;
@@ -145,7 +165,7 @@ static void add_op(struct change *c, const struct verdict *v, struct span error,
         if (span_eq(values->queue_name, SPAN("unreachable")))
             unreachable_add(c->transport, (struct queue_key){r->mail->envelope.id, r->record->index});
     } else {
-        values->state = v->kind == VERDICT_DELIVERED ? QUEUE_DELIVERED : QUEUE_FAILED;
+        values->state = finals[v->kind];
     }
     op->message = r->mail->envelope.id;
     op->index = r->record->index;
@@ -187,8 +207,8 @@ static void record(struct change *c, const struct verdict *given, const struct t
 {
     struct outcome *o = c->context;
     int64_t now = clock_wall_ms();
-    struct verdict v = expire(given, s, &c->arena, now);
-    bool pending = v.kind == VERDICT_TEMPORARY || v.kind == VERDICT_POSTPONED;
+    struct verdict v = give_up(given, s, &c->arena, now);
+    bool pending = is_pending(&v);
     int64_t next_ms = pending ? next_attempt(&v, s, now) : 0;
     struct span error = verdict_error(&c->arena, &v);
     bool tells = tell(&v, s, error, now, &told[*told_count]);

@@ -3,7 +3,7 @@
  * and sees to it that each one is delivered or reported. transport.h says how.
  *
  * It takes: QUEUE_STORE, QUEUE_ENVELOPE_PART, QUEUE_SPOOL, QUEUE_SPOOL_DROP from receive; POLICY_SNAPSHOT and
- * QUEUE_LIST from manage; answers from directory and deliver.
+ * QUEUE_LIST, QUEUE_CHANGE, QUEUE_EXPORT from manage; answers from directory and deliver.
  */
 #include "role/common/roles.h"
 #include "role/queue/changes.h"
@@ -35,14 +35,23 @@ static void on_policy(struct role *role, struct frame *f)
     claims_wake(&transport);
 }
 
+static void on_manage(struct role *role, struct link *link, struct frame *f)
+{
+    switch (f->type) {
+    case POLICY_SNAPSHOT: on_policy(role, f); break;
+    case QUEUE_LIST: view_on_frame(&transport, link, f); break;
+    case QUEUE_CHANGE: actions_on_frame(&transport, link, f); break;
+    case QUEUE_EXPORT: export_on_frame(&transport, link, f); break;
+    default: role_bad_frame(ROLE_MANAGE, f, "not expected by queue");
+    }
+}
+
 static void on_frame(struct role *role, enum role_kind peer, uint32_t index, struct link *link, struct frame *f)
 {
     if (peer == ROLE_RECEIVE)
         submissions_on_frame(&transport, index, link, f);
-    else if (peer == ROLE_MANAGE && f->type == POLICY_SNAPSHOT)
-        on_policy(role, f);
-    else if (peer == ROLE_MANAGE && f->type == QUEUE_LIST)
-        view_on_frame(&transport, link, f);
+    else if (peer == ROLE_MANAGE)
+        on_manage(role, link, f);
     else
         role_bad_frame(peer, f, "not expected by queue");
 }
@@ -99,6 +108,8 @@ static enum err_code start(struct role *role, struct err *err)
     transport.claims = claims_new(&transport);
     if (!transport.submissions || !transport.destinations || !transport.claims)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
+    if ((code = held_read(&transport, err)))
+        return code;
     uv_timer_init(&role->loop, &upkeep);
     uv_timer_start(&upkeep, on_upkeep, TRANSPORT_RENEW_MS, TRANSPORT_RENEW_MS);
     return ERR_NONE; /* it serves when the first policy has come */

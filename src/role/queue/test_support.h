@@ -14,6 +14,7 @@
 #include "runtime/link.h"
 #include "smtp/params.h"
 #include "store/queue.h"
+#include "store/queue_action.h"
 
 #include <sys/types.h>
 
@@ -91,6 +92,10 @@ struct bench {
     size_t record_count, list_answers;
     uint64_t list_next;
     enum err_code list_code;
+    /* QUEUE_CHANGE and QUEUE_EXPORT */
+    size_t action_answers;
+    enum err_code action_code;
+    struct span action_text, exported;
 };
 
 /* Setup and teardown of cmocka: *state is a bench whose role serves by bench_policy(b, NULL, NULL). */
@@ -184,6 +189,14 @@ void bench_list(struct bench *b, enum queue_list_what what, uint64_t after, uint
 void bench_until_messages(struct bench *b, size_t count);
 /* Lists until the property of the first message, or of the only queue, reads so. */
 void bench_until(struct bench *b, enum queue_list_what what, const char *property, const char *value);
+/* Asks QUEUE_CHANGE, of a queue or of one message, and waits: b->action_code, b->action_text. */
+void bench_act_on_queue(struct bench *b, enum queue_action what, const char *queue);
+void bench_act_on_message(struct bench *b, enum queue_action what, uint64_t id);
+/* Asks for several messages without waiting. */
+void bench_ask_action(struct bench *b, enum queue_action what, const char *queue, const uint64_t *ids,
+                      size_t count);
+/* Asks QUEUE_EXPORT and waits: b->action_code, b->action_text, b->exported. */
+void bench_export(struct bench *b, uint64_t id);
 /* A property of a listed record as text. */
 struct span bench_property(struct bench *b, size_t i, const char *name);
 int64_t bench_number(const struct bench *b, size_t i, const char *name);

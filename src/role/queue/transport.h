@@ -8,6 +8,7 @@
  *   destination.c  recipients that share a next hop wait here, its limits and its retries
  *   attempt.c      DELIVER_JOB and its report
  *   outcome.c      what became of each recipient -> durable, with the report to the sender (report.c)
+ *   actions.c      what an administrator does to queues and messages; held.c: the queues that are suspended
  *
  * Invariant: a recipient in hand is leased in the store, belongs to exactly one of these places at a time, and is
  * let go of (recipient_release) when its outcome is durable. All of it runs on the loop; only group commit and the
@@ -39,6 +40,7 @@ struct claims;
 struct destination;
 struct destinations;
 struct expansion;
+struct held;
 struct submissions;
 struct unreachable;
 
@@ -49,6 +51,7 @@ struct transport {
     struct changes *changes;
     struct submissions *submissions;
     struct destinations *destinations;
+    struct held *held_queues;
     struct claims *claims;
     struct expansion *expansions; /* those under way */
     struct unreachable *unreachable;
@@ -75,6 +78,15 @@ struct recipient {
     struct recipient *next;          /* in the list that it belongs to */
 };
 
+/* What an administrator has done to a message whose recipients are in hand. What is not being sent is let go of,
+ * and what is being sent when that has failed. */
+enum withdrawal {
+    WITHDRAWN_NOT,
+    WITHDRAWN_SUSPENDED,
+    WITHDRAWN_REMOVED,
+    WITHDRAWN_REPORTED, /* removed, and the sender is told */
+};
+
 /* Recipients of one message that were claimed together. There may be several mails of one message. */
 struct mail {
     struct transport *transport;
@@ -83,6 +95,7 @@ struct mail {
     struct queue_message envelope; /* its body is always empty; recipients are those in hand */
     char *body;                    /* in memory; NULL: in the store, or a spool file */
     size_t body_len;
+    enum withdrawal withdrawal;
     bool fresh;        /* no attempt can have been made yet */
     bool claimed;      /* enqueued with a lease */
     size_t live;       /* recipients not yet released */
@@ -171,13 +184,20 @@ struct parcel {
 };
 
 struct destinations *destinations_new(struct transport *t);
-/* False: its destination is in its retry time; *ret_postponed says until when. */
+/* False: its destination is in its retry time or suspended, or its message is withdrawn; *ret_postponed says until
+ * when. */
 bool destination_add(struct recipient *r, const struct route *route, struct verdict *ret_postponed);
 /* Starts what may be started. */
 void destinations_pump(struct transport *t);
 /* The same after a new policy, whose limits and routes may differ for all that waits. */
 void destinations_wake(struct transport *t);
 void destinations_sweep(struct transport *t);
+/* Lets go of what waits of withdrawn mails. */
+void destinations_withdraw(struct transport *t);
+/* The destination of that name, if there is one, goes by what held_has says of it from now on. */
+void destinations_hold(struct transport *t, struct span name);
+/* Ends the retry time of the destination of that name, if there is one. */
+void destinations_end_retry(struct transport *t, struct span name);
 /* Attempts under way. */
 size_t destinations_active(const struct transport *t);
 /* An attempt is over: the next hop could be used, or not at all (then nothing is tried until the retry). */
@@ -189,6 +209,7 @@ struct destination_facts {
     struct span name, next_hop_domain, connector, last_error;
     const char *delivery_type;
     size_t waiting, active; /* messages; attempts under way */
+    bool suspended;
     uint32_t failures;
     int64_t retry_at_ms, last_retry_ms; /* 0: none */
 };
@@ -207,6 +228,7 @@ enum verdict_kind {
     VERDICT_TEMPORARY, /* tried and to be tried again: on the schedule, unless it has expired */
     VERDICT_PERMANENT,
     VERDICT_POSTPONED, /* not tried: at next_ms again */
+    VERDICT_REMOVED,   /* by an administrator; outcome.c makes it of the two before */
 };
 
 struct verdict {
@@ -238,6 +260,35 @@ struct dsn_recipient;
  */
 struct mail *report_add(struct change *c, struct mail *original, const struct dsn_recipient *recipients,
                         size_t count);
+
+/* ---- held.c ---- */
+
+NODISCARD enum err_code held_read(struct transport *t, struct err *err);
+/* The queue of that name is suspended. */
+bool held_has(const struct transport *t, struct span name);
+/* It is from now on, or not any more. The store knows it already. */
+void held_set(struct transport *t, struct span name, bool held);
+/* The names of those that are, in their order; until the next change of them. */
+const struct span *held_names(const struct transport *t, size_t *ret_count);
+
+/* ---- actions.c ---- */
+
+/* QUEUE_CHANGE. */
+void actions_on_frame(struct transport *t, struct link *link, const struct frame *f);
+
+/* ---- hasten.c ---- */
+
+/*
+ * What waits in the store under that queue's name, and is not suspended, is due at once. first(context, code, err)
+ * is called when that is durable of the first of it, some hundred messages; the rest follows by itself.
+ */
+void hasten_queue(struct transport *t, struct span name,
+                  void (*first)(void *context, enum err_code code, const struct err *err), void *context);
+
+/* ---- export.c ---- */
+
+/* QUEUE_EXPORT. */
+void export_on_frame(struct transport *t, struct link *link, const struct frame *f);
 
 /* ---- view.c ---- */
 

@@ -43,7 +43,8 @@ void unreachable_add(struct transport *t, struct queue_key key)
         u->count++;
 }
 
-/* One that was delivered or removed meanwhile is not found: that refuses its unit alone, and is as good. */
+/* One that was delivered, removed or suspended meanwhile is not found: that refuses its unit alone, and is as good.
+ */
 static void on_resumed(struct change *c)
 {
     claims_wake(c->transport);
@@ -55,7 +56,7 @@ static void resume(struct transport *t, struct queue_key key, int64_t now)
     struct change *c = change_new(t, 1, on_resumed, NULL);
     if (!c)
         return;
-    struct queue_op *op = change_op(c, QUEUE_OP_RESUME);
+    struct queue_op *op = change_op(c, QUEUE_OP_HASTEN);
     op->message = key.message;
     op->index = key.index;
     op->when_ms = now;

@@ -16,7 +16,7 @@ enum { PAGE = 1000, LIMIT_MAX = 1000, VIEW_ARENA_MAX = 256 << 20 };
 
 /* ---- on the thread pool ---- */
 
-static struct waiting *waiting_at(struct view *v, struct span name)
+struct waiting *view_waiting_at(struct view *v, struct span name)
 {
     struct waiting key = {.name = name};
     void *node = tfind(&key, &v->tree, view_compare);
@@ -35,7 +35,7 @@ static void count_recipient(struct view *v, const struct queue_message *m, const
 {
     if (r->state != QUEUE_PENDING || r->leased)
         return; /* what is leased is in hand, and counted there */
-    struct waiting *w = waiting_at(v, r->queue_name.len ? r->queue_name : SPAN("submission"));
+    struct waiting *w = view_waiting_at(v, r->queue_name.len ? r->queue_name : SPAN("submission"));
     if (!w) {
         v->code = err_set(&v->err, ERR_NO_MEMORY, "out of memory");
         return;

@@ -19,6 +19,7 @@ struct waiting {
 struct in_hand {
     uint64_t id;
     const struct destination *destination;
+    enum withdrawal withdrawal;
 };
 
 struct view {
@@ -43,6 +44,8 @@ struct view {
 
 /* The order of struct waiting in the tree. */
 int view_compare(const void *a, const void *b);
+/* That of a queue's name, made when there is none; NULL when memory is out. */
+struct waiting *view_waiting_at(struct view *v, struct span name);
 /* Turn what was read of the store, with what is in hand, into the records of the answer. On the loop. */
 void view_show_queues(struct view *v);
 void view_show_messages(struct view *v);

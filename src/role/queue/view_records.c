@@ -91,15 +91,17 @@ static void add_queue(struct view *v, const struct destination_facts *f, const s
     int64_t now = clock_wall_ms();
     uint64_t stored = w ? w->messages : 0, held = f ? f->waiting : 0;
     size_t active = f ? f->active : 0;
+    bool suspended = held_has(v->transport, name);
     bool retry = (f && f->retry_at_ms > now) || (w && w->messages > 0 && w->attempts > 0 && !held && !active);
     struct span error = f && f->last_error.len ? f->last_error : w ? w->error : SPAN("");
     struct record *r = record_new(&v->arena, SPAN("Queue"));
     bool ok = set(r, "Identity", value_string(identity(v, name))) &&
               set(r, "DeliveryType", value_of(f ? f->delivery_type : type_of(name))) &&
               set(r, "Status",
-                  value_of(retry    ? "Retry"
-                           : active ? "Active"
-                                    : "Ready")) &&
+                  value_of(suspended ? "Suspended"
+                           : retry   ? "Retry"
+                           : active  ? "Active"
+                                     : "Ready")) &&
               set(r, "MessageCount", value_int((int64_t)(stored + held + active))) &&
               set(r, "DeferredMessageCount", value_int((int64_t)stored)) &&
               set(r, "NextHopDomain", value_string(f ? f->next_hop_domain : hop_of(name))) &&
@@ -107,7 +109,7 @@ static void add_queue(struct view *v, const struct destination_facts *f, const s
               set(r, "LastError", text_or_null(error)) &&
               set(r, "LastRetryTime", time_or_null(f ? f->last_retry_ms : 0)) &&
               set(r, "NextRetryTime",
-                  time_or_null(!retry                      ? 0
+                  time_or_null(!retry || suspended         ? 0
                                : f && f->retry_at_ms > now ? f->retry_at_ms
                                                            : w->next_ms)) &&
               set(r, "RetryCount",
@@ -128,7 +130,7 @@ static void on_destination(void *context, const struct destination_facts *f)
     struct waiting *w = node ? *(struct waiting **)node : NULL;
     if (w)
         w->shown = true;
-    if (w || f->waiting || f->active)
+    if (w || f->waiting || f->active || f->suspended)
         add_queue(v, f, w);
 }
 
@@ -139,8 +141,19 @@ static void on_waiting(const void *node, VISIT which, void *context)
         add_queue(context, NULL, w);
 }
 
+/* Those that are suspended are shown also when nothing waits in them. */
+static void add_held(struct view *v)
+{
+    size_t count;
+    const struct span *names = held_names(v->transport, &count);
+    for (size_t i = 0; i < count && !v->code; i++)
+        if (!view_waiting_at(v, names[i]))
+            v->code = err_set(&v->err, ERR_NO_MEMORY, "out of memory");
+}
+
 void view_show_queues(struct view *v)
 {
+    add_held(v);
     destinations_list(v->transport, on_destination, v);
     twalk_r(v->tree, on_waiting, v);
 }
@@ -160,7 +173,8 @@ static void find_held(struct view *v)
     v->held = ARENA_ARRAY(&v->arena, n, struct in_hand);
     for (const struct mail *m = v->transport->mails; v->held && m; m = m->next)
         if (m->recipients[0].destination)
-            v->held[v->held_count++] = (struct in_hand){m->envelope.id, m->recipients[0].destination};
+            v->held[v->held_count++] =
+                (struct in_hand){m->envelope.id, m->recipients[0].destination, m->withdrawal};
     if (v->held_count)
         qsort(v->held, v->held_count, sizeof *v->held, compare_ids);
 }
@@ -207,13 +221,22 @@ static int64_t expiry_of(const struct queue_message *m)
     return ms;
 }
 
+/* What is withdrawn and still being sent is so when that ends. */
+static const char *held_as(const struct view *v, uint64_t id, bool leased)
+{
+    const struct in_hand key = {.id = id}, *held = NULL;
+    if (leased && v->held_count)
+        held = bsearch(&key, v->held, v->held_count, sizeof key, compare_ids);
+    return !held ? "Suspended" : held->withdrawal >= WITHDRAWN_REMOVED ? "PendingRemove" : "PendingSuspend";
+}
+
 static struct record *message_record(struct view *v, const struct queue_message *m)
 {
     const struct queue_recipient *first;
     struct span queue = queue_of(v, m, &first);
     struct record *r = record_new(&v->arena, SPAN("Message"));
     const char *status = !first             ? "Ready"
-                         : first->suspended ? "Suspended"
+                         : first->suspended ? held_as(v, m->id, first->leased)
                          : first->leased    ? "Active"
                          : first->attempts  ? "Retry"
                                             : "Ready";
