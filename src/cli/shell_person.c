@@ -210,6 +210,17 @@ static void person_progress(struct shell_host *host UNUSED, struct span text)
     fflush(stderr);
 }
 
+static bool write_all(int fd, struct span bytes)
+{
+    while (bytes.len) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        bytes = span_from(bytes, n > 0 ? (size_t)n : 0);
+    }
+    return true;
+}
+
 /* A new file: what is there already is nobody's to overwrite from here. */
 static enum err_code person_save(struct shell_host *host UNUSED, struct span name, struct span content,
                                  struct err *err)
@@ -221,9 +232,8 @@ static enum err_code person_save(struct shell_host *host UNUSED, struct span nam
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0644);
     if (fd < 0)
         return err_errno(err, errno, "cannot write %s", path);
-    bool ok = write(fd, content.ptr, content.len) == (ssize_t)content.len;
-    int saved = ok ? 0 : errno;
-    if (close(fd) < 0 && ok)
+    int saved = write_all(fd, content) ? 0 : errno;
+    if (close(fd) < 0 && !saved)
         saved = errno;
     return saved ? err_errno(err, saved, "cannot write %s", path) : ERR_NONE;
 }

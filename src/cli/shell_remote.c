@@ -145,12 +145,13 @@ static enum err_code send_statement(struct run *r, struct err *err)
     return code;
 }
 
+/* With its descriptors, which the caller closes. */
 static enum err_code receive(struct run *r, struct frame *ret, struct err *err)
 {
     bool closed = false;
     for (;;) {
         switch (frame_receive(r->fd, r->buffer, ret)) {
-        case FRAME_OK: frame_close_fds(ret); return ERR_NONE;
+        case FRAME_OK: return ERR_NONE;
         case FRAME_AGAIN: wait_for(r->fd, POLLIN); break;
         case FRAME_BAD: return malformed(err);
         case FRAME_CLOSED:
@@ -223,7 +224,7 @@ static enum err_code answer(struct run *r, struct span body, struct err *err)
 }
 
 /* CONSOLE_FILE: written when the statement is done. */
-static enum err_code take_file(struct run *r, struct span body, struct err *err)
+static enum err_code keep_file(struct run *r, struct span body, struct err *err)
 {
     struct cursor c = cursor_of(body);
     struct span path = cursor_bytes(&c, CONSOLE_PATH_MAX), content = cursor_bytes(&c, CONSOLE_SAVE_MAX);
@@ -236,6 +237,16 @@ static enum err_code take_file(struct run *r, struct span body, struct err *err)
             "its name as text, in quotes",
             SPAN_ARG(span_head(path, 200)));
     return shell_saved_put(&r->saved, path, content, err);
+}
+
+static enum err_code take_file(struct run *r, struct frame *f, struct err *err)
+{
+    struct large_body_view body = {0};
+    enum err_code code = large_body_open(f, CONSOLE_PATH_MAX + CONSOLE_SAVE_MAX + 64, &body, err)
+                             ? malformed(err)
+                             : keep_file(r, body.bytes, err);
+    large_body_close(&body);
+    return code;
 }
 
 static void tell(struct run *r, struct span bytes)
@@ -268,6 +279,8 @@ static enum err_code follow(struct run *r, bool *ret_again, struct err *err)
         enum err_code code = receive(r, &f, err);
         if (code)
             return code;
+        if (f.type != CONSOLE_FILE)
+            frame_close_fds(&f);
         if (f.type == CONSOLE_OUT)
             r->output->out(r->output->context, f.body);
         else if (f.type == CONSOLE_ERR)
@@ -276,7 +289,9 @@ static enum err_code follow(struct run *r, bool *ret_again, struct err *err)
             if (r->host->progress)
                 r->host->progress(r->host, f.body);
         } else if (f.type == CONSOLE_FILE) {
-            if ((code = take_file(r, f.body, err)))
+            code = take_file(r, &f, err);
+            frame_close_fds(&f);
+            if (code)
                 return code;
         } else if (f.type == CONSOLE_DONE)
             return done(r, f.body, err);

@@ -4,14 +4,15 @@
 #include "cmdlet/relay_guard.h"
 #include "store/facts/facts.h"
 #include "store/objects.h"
+#include "store/queue_action.h"
 #include "tls/certificate_store.h"
 
 struct shell_host;
 
 /*
- * The queues as seen by Get-Queue and Get-Message: records of the types Queue and Message with the properties of
- * Exchange (Identity, Status, MessageCount, ...). A message's Recipients (a list of text) are shown on request
- * only.
+ * The queues as seen by Get-Queue, Get-Message and the cmdlets that change them: records of the types Queue and
+ * Message with the properties of Exchange (Identity, Status, MessageCount, ...). A message's Recipients (a list of
+ * text) are shown on request only.
  */
 struct queue_view {
     /*
@@ -22,6 +23,14 @@ struct queue_view {
                                  struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
     enum err_code (*list_messages)(struct queue_view *v, uint64_t after, size_t limit, struct arena *arena,
                                    struct record ***ret, size_t *ret_count, uint64_t *ret_next, struct err *err);
+    /* Does it to a queue, named without the server; and says why not. */
+    enum err_code (*change_queue)(struct queue_view *v, enum queue_action what, struct span name, struct err *err);
+    /* Does it to messages, at most QUEUE_ACTION_IDS_MAX. One that has left the queue meanwhile is passed over. */
+    enum err_code (*change_messages)(struct queue_view *v, enum queue_action what, const uint64_t *ids,
+                                     size_t count, struct err *err);
+    /* A suspended message with its envelope as a file for the replay folder, into the arena. */
+    enum err_code (*export_message)(struct queue_view *v, uint64_t id, struct arena *arena, struct span *ret,
+                                    struct err *err);
 };
 
 /* The refusals of late, as seen by Get-Denial: records of the type Denial. */

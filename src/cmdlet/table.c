@@ -151,6 +151,8 @@ enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct 
         add(&b, &member_commands[i]);
     for (size_t i = 0; i < QUEUE_COMMANDS; i++)
         add(&b, &queue_commands[i]);
+    for (size_t i = 0; i < QUEUE_CHANGE_COMMANDS; i++)
+        add(&b, &queue_change_commands[i]);
     for (size_t i = 0; i < DENIAL_COMMANDS; i++)
         add(&b, &denial_commands[i]);
     for (size_t i = 0; i < PLAN_COMMANDS; i++)

@@ -153,7 +153,8 @@ static enum err_code list_messages(struct queue_view *v UNUSED, uint64_t after, 
     for (; n < limit && after < MESSAGES; n++, after++) {
         page[n] = record_new(arena, SPAN("Message"));
         bool ok =
-            record_set(page[n], SPAN("Identity"), value_string(arena_printf(arena, "%d", (int)after + 1))) &&
+            record_set(page[n], SPAN("Identity"),
+                       value_string(arena_printf(arena, "mail\\partner.example\\%d", (int)after + 1))) &&
             record_set(page[n], SPAN("Queue"), value_of("mail\\partner.example")) &&
             record_set(page[n], SPAN("FromAddress"), value_of(after % 2 ? "a@example.com" : "b@example.com")) &&
             record_set(page[n], SPAN("Size"), value_size((int64_t)after)) &&
@@ -164,6 +165,90 @@ static enum err_code list_messages(struct queue_view *v UNUSED, uint64_t after, 
     *ret_count = n;
     *ret_next = after < MESSAGES ? after : 0;
     return ERR_NONE;
+}
+
+/* What the queue was asked to do: "0 mx:a; 3 1 2; ". */
+static struct buf done;
+
+static enum err_code change_queue(struct queue_view *v UNUSED, enum queue_action what, struct span name,
+                                  struct err *err)
+{
+    if (span_eq(name, SPAN("Submission")))
+        return err_set(err, ERR_INVALID, "Submission has no next hop");
+    buf_addf(&done, "%d %.*s; ", (int)what, SPAN_ARG(name));
+    return ERR_NONE;
+}
+
+static enum err_code change_messages(struct queue_view *v UNUSED, enum queue_action what, const uint64_t *ids,
+                                     size_t count, struct err *err UNUSED)
+{
+    assert_in_range(count, 1, QUEUE_ACTION_IDS_MAX);
+    buf_addf(&done, "%d %llu..%llu %zu; ", (int)what, (unsigned long long)ids[0],
+             (unsigned long long)ids[count - 1], count);
+    return ERR_NONE;
+}
+
+static enum err_code export_message(struct queue_view *v UNUSED, uint64_t id, struct arena *arena, struct span *ret,
+                                    struct err *err)
+{
+    if (id == 8)
+        return err_set(err, ERR_CONFLICT, "message 8 is not suspended");
+    *ret = arena_printf(arena, "X-Sender: <%llu@example.com>\r\n", (unsigned long long)id);
+    return ERR_NONE;
+}
+
+static struct queue_view view = {list_queues, list_messages, change_queue, change_messages, export_message};
+
+static void test_changes(void **state UNUSED)
+{
+    static const struct {
+        struct bench_row row;
+        const char *done;
+    } rows[] = {
+        {{"suspend", "Suspend-Queue partner.example"}, "0 partner.example; "},
+        {{"with the server", "Suspend-Queue mail\\partner.example"}, "0 partner.example; "},
+        {{"resume by filter", "Resume-Queue -Filter \"Status -eq 'Retry'\""}, "1 partner.example; "},
+        {{"retry from the pipeline", "Get-Queue partner* | Retry-Queue -Resubmit $true"}, "2 partner.example; "},
+        {{"resubmit what", "Retry-Queue partner.example -Resubmit x", ERR_INVALID, .has = {"$true or $false"}}, ""},
+        {{"what the queue says", "Suspend-Queue Submission", ERR_INVALID, .has = {"Suspend-Queue", "no next hop"}},
+         ""},
+        {{"no such queue", "Suspend-Queue elsewhere", ERR_NOT_FOUND, .has = {"elsewhere", "Get-Queue"}}, ""},
+        {{"nothing waits yet", "Suspend-Queue mail\\mx:far.test", .warns = "Nothing waits"}, "0 mx:far.test; "},
+        {{"a pattern of nothing", "Suspend-Queue mx:*"}, ""},
+        {{"only to stop it", "Resume-Queue mx:far.test", ERR_NOT_FOUND, .has = {"mx:far.test"}}, ""},
+        {{"all of them, by mistake", "Suspend-Queue", ERR_INVALID, .has = {"-Identity or -Filter"}}, ""},
+        {{"all of them, by mistake", "Remove-Message -Confirm:$false", ERR_INVALID, .has = {"-Identity"}}, ""},
+        {{"what if", "Suspend-Queue partner.example -WhatIf", .warns = "What if"}, ""},
+        {{"one message", "Suspend-Message 7"}, "3 7..7 1; "},
+        {{"the first", "Suspend-Message 1"}, "3 1..1 1; "},
+        {{"its identity", "Resume-Message mail\\partner.example\\7"}, "4 7..7 1; "},
+        {{"some", "Get-Message -ResultSize 3 | Resume-Message"}, "4 1..3 3; "},
+        {{"many", "Suspend-Message -Filter \"Size -ge 0\""}, "3 1..1000 1000; 3 1001..1200 200; "},
+        {{"no such message", "Suspend-Message 1201", ERR_NOT_FOUND, .has = {"1201", "Get-Message"}}, ""},
+        {{"removed and told", "Remove-Message 7 -Confirm:$false"}, "6 7..7 1; "},
+        {{"told by wish", "Remove-Message 7 -WithNDR $true -Confirm:$false"}, "6 7..7 1; "},
+        {{"removed quietly", "Remove-Message 7 -WithNDR $false -Confirm:$false"}, "5 7..7 1; "},
+        {{"told how", "Remove-Message 7 -WithNDR maybe -Confirm:$false", ERR_INVALID, .has = {"-WithNDR"}}, ""},
+        {{"not confirmed", "Remove-Message 7", ERR_UNAVAILABLE, .has = {"-Confirm:$false"}}, ""},
+        {{"each statement by itself", "Suspend-Message 7; Suspend-Message 9999", ERR_NOT_FOUND}, "3 7..7 1; "},
+        {{"shown", "Export-Message 7", .has = {"X-Sender: <7@example.com>"}}, ""},
+        {{"not suspended", "Export-Message 8", ERR_CONFLICT, .has = {"Export-Message", "not suspended"}}, ""},
+        {{"several in a file", "Get-Message -ResultSize 2 | Export-Message -Path x.eml", ERR_INVALID,
+          .has = {"one message"}},
+         ""},
+        {{"a file of what", "Export-Message 7 -Path ''", ERR_INVALID, .has = {"-Path"}}, ""},
+    };
+    struct bench b;
+    bench_init(&b, BENCH_EMPTY);
+    buf_init(&done, 1 << 16);
+    b.context.queues = &view;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        buf_clear(&done);
+        bench_check(&b, &rows[i].row);
+        CHECK_SPAN(rows[i].row.name, buf_span(&done), span_of(rows[i].done));
+    }
+    buf_done(&done);
+    bench_done(&b);
 }
 
 static void test_cmdlets(void **state UNUSED)
@@ -187,13 +272,12 @@ static void test_cmdlets(void **state UNUSED)
         {"some", "Get-Message -Filter {FromAddress -eq 'a@example.com' -and Size -lt 100B}" COUNT, ERR_INVALID},
         {"some, as text", "Get-Message -Filter \"FromAddress -eq 'a@example.com' -and Size -lt 100\"" COUNT,
          .has = {"50"}},
-        {"one", "Get-Message 7 | ConvertTo-Json", .has = {"\"7\""}, .lacks = {"far@"}},
+        {"one", "Get-Message 7 | ConvertTo-Json", .has = {"\\\\7\""}, .lacks = {"far@"}},
         {"with recipients", "Get-Message 7 -IncludeRecipientInfo | ConvertTo-Json", .has = {"far@partner.example"}},
         {"of a queue", "Get-Queue partner.example | Get-Message -ResultSize 3" COUNT, .has = {"3"}},
         {"of another", "Get-Message -Queue Submission" COUNT, .has = {"0"}},
         {"bad size", "Get-Message -ResultSize 0", ERR_INVALID, .has = {"ResultSize"}},
     };
-    struct queue_view view = {list_queues, list_messages};
     struct bench b;
     bench_init(&b, BENCH_EMPTY);
     b.context.queues = &view;
@@ -208,10 +292,9 @@ static void test_cmdlets(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filter_matches),
-        cmocka_unit_test(test_filter_errors),
-        cmocka_unit_test(test_filter_limit),
-        cmocka_unit_test(test_cmdlets),
+        cmocka_unit_test(test_filter_matches), cmocka_unit_test(test_filter_errors),
+        cmocka_unit_test(test_filter_limit),   cmocka_unit_test(test_cmdlets),
+        cmocka_unit_test(test_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

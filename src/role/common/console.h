@@ -15,8 +15,9 @@ enum console_message {
     CONSOLE_OUT,       /* bytes for standard output, any number before CONSOLE_DONE */
     CONSOLE_ERR,       /* bytes for standard error, likewise */
     CONSOLE_DONE,      /* u8 0 done, 1 failed: the statement has ended */
-    CONSOLE_FILE,      /* str path, str content: a new file for the person; before CONSOLE_DONE, at most one */
-    CONSOLE_ASK, /* u8 enum shell_ask_kind, str text: the statement was undone; send it again with the answer */
+    CONSOLE_FILE, /* str path, str content: a new file for the person; before CONSOLE_DONE, at most one; a large
+                     body */
+    CONSOLE_ASK,  /* u8 enum shell_ask_kind, str text: the statement was undone; send it again with the answer */
     CONSOLE_PROGRESS, /* text, or none: how far the statement has come; any number before CONSOLE_DONE */
 };
 
@@ -26,6 +27,6 @@ enum {
     CONSOLE_ANSWER_MAX = 16 * 1024,      /* bytes of what is typed */
     CONSOLE_FILE_MAX = 32 * 1024 * 1024, /* bytes of a file */
     CONSOLE_PATH_MAX = 4096,
-    CONSOLE_SAVE_MAX = 64 * 1024,       /* bytes of a file that a statement makes */
-    CONSOLE_RUN_MAX = 64 * 1024 * 1024, /* bytes of a CONSOLE_RUN in all */
+    CONSOLE_SAVE_MAX = 64 * 1024 * 1024, /* bytes of a file that a statement makes */
+    CONSOLE_RUN_MAX = 64 * 1024 * 1024,  /* bytes of a CONSOLE_RUN in all */
 };

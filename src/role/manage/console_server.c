@@ -107,10 +107,17 @@ static void send_question(struct console *c, const struct console_host *h)
 static void send_file(struct console *c, const struct console_host *h)
 {
     struct buf b;
-    buf_init(&b, FRAME_BODY_MAX);
+    struct large_body body;
+    struct err err;
+    buf_init(&b, CONSOLE_PATH_MAX + CONSOLE_SAVE_MAX + 64);
     put_bytes(&b, buf_span(&h->path));
     put_bytes(&b, buf_span(&h->content));
-    send_frame(c, CONSOLE_FILE, buf_span(&b));
+    enum err_code code = b.failed ? ERR_NO_MEMORY : large_body_pack(buf_span(&b), &body, &err);
+    if (!code) {
+        code = link_send(c->link, CONSOLE_FILE, 0, body.part, body.fds, body.fd_count);
+        large_body_done(&body);
+    }
+    c->stuck |= code != ERR_NONE && code != ERR_UNAVAILABLE;
     buf_done(&b);
 }
 

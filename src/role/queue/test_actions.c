@@ -348,13 +348,14 @@ static void malformed(void **state)
         struct span body;
     } rows[] = {
         {"nothing", QUEUE_CHANGE, SPAN_INIT("")},
-        {"no such action", QUEUE_CHANGE, SPAN_INIT("\7\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0")},
+        {"no such action", QUEUE_CHANGE, SPAN_INIT("\7\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0")},
         {"a queue without a name", QUEUE_CHANGE, SPAN_INIT("\0\0\0\0\0\0\0\0\0")},
-        {"a name with a NUL", QUEUE_CHANGE, SPAN_INIT("\0\0\0\0\2a\0\0\0\0\0")},
-        {"a queue and a message", QUEUE_CHANGE, SPAN_INIT("\0\0\0\0\1a\0\0\0\1\0\0\0\0\0\0\0\1")},
+        {"a name with a NUL", QUEUE_CHANGE, SPAN_INIT("\0\2\0\0\0a\0\0\0\0\0")},
+        {"a queue and a message", QUEUE_CHANGE, SPAN_INIT("\0\1\0\0\0a\1\0\0\0\1\0\0\0\0\0\0\0")},
+        {"a message with a name", QUEUE_CHANGE, SPAN_INIT("\3\1\0\0\0a\1\0\0\0\1\0\0\0\0\0\0\0")},
         {"no message", QUEUE_CHANGE, SPAN_INIT("\3\0\0\0\0\0\0\0\0")},
-        {"fewer than said", QUEUE_CHANGE, SPAN_INIT("\3\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\1")},
-        {"far too many", QUEUE_CHANGE, SPAN_INIT("\3\0\0\0\0\377\377\377\377\0\0\0\0\0\0\0\1")},
+        {"fewer than said", QUEUE_CHANGE, SPAN_INIT("\3\0\0\0\0\2\0\0\0\1\0\0\0\0\0\0\0")},
+        {"far too many", QUEUE_CHANGE, SPAN_INIT("\3\0\0\0\0\377\377\377\377\1\0\0\0\0\0\0\0")},
         {"an export of nothing", QUEUE_EXPORT, SPAN_INIT("")},
     };
     struct bench *b = *state;
