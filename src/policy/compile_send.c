@@ -148,6 +148,7 @@ static const struct compile_number server_numbers[] = {
     SETTING("MailboxDeliveryQueueRetryInterval", mailbox_interval_ms, false, 300000),
     SETTING("MaxOutboundConnections", max_outbound, false, 1000),
     SETTING("MaxPerDomainOutboundConnections", max_per_domain, false, 20),
+    SETTING("PoisonThreshold", poison_threshold, false, 2),
     SETTING("MessageExpirationTimeout", expiration_ms, true, UINT64_C(172800000)),
     SETTING("DelayNotificationTimeout", delay_notice_ms, true, 14400000),
 };

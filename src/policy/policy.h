@@ -182,6 +182,8 @@ struct transport_settings {
     uint32_t transient_count, transient_interval_ms;
     uint32_t failure_interval_ms, message_interval_ms, mailbox_interval_ms;
     uint32_t max_outbound, max_per_domain, max_recipients;
+    uint32_t poison_threshold; /* deaths; 1 or more */
+    uint32_t reserved;         /* 0 */
     uint64_t expiration_ms, delay_notice_ms;
 };
 

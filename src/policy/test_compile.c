@@ -138,6 +138,7 @@ static void test_defaults(void **state UNUSED)
         {"delay notice", o->delay_notice_ms, 14400000},
         {"outbound", o->max_outbound, 1000},
         {"per domain", o->max_per_domain, 20},
+        {"poison", o->poison_threshold, 2},
         {"role", o->edge, 0},
         {"mailboxes", o->lmtp, 0},
         {"receive size", o->max_receive_size, POLICY_UNLIMITED_WIDE},

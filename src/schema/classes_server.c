@@ -51,6 +51,9 @@ static const struct schema_property transport_server[] = {
                   "How many connections deliveries may use at a time."),
     SCHEMA_NUMBER("MaxPerDomainOutboundConnections", SCHEMA_UNLIMITED, SINCE_2007, "20", 1, SCHEMA_INT32,
                   "The same towards one destination."),
+    SCHEMA_NUMBER(
+        "PoisonThreshold", 0, SINCE_2007, "2", 1, 10,
+        "A message on which the server's processes have died so often is suspended, in the queue poison."),
     {"MailboxDeliveryProtocol", SCHEMA_ENUM, 0, SINCE_OURS, .initial = "Maildir", .words = delivery_words,
      .help = "Maildir writes below the state folder, Lmtp hands over to MailboxDeliveryHost."},
     {"MailboxDeliveryHost", SCHEMA_STRING, SCHEMA_NULLABLE, SINCE_OURS, .min = 1, .max = 255,

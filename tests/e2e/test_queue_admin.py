@@ -1,5 +1,6 @@
 """An administrator at the queues: suspend, resume, retry, remove, export, against a next hop that a test decides about."""
 import os
+import threading
 
 import pytest
 
@@ -151,3 +152,28 @@ def test_hundreds_are_removed_at_once(hub, hop, marker):
     wait_for("all to wait", lambda: [q for q in queues(hub) if q["MessageCount"] >= 300])
     hub.shell("Remove-Message -Filter \"Subject -like '*%s*'\" -WithNDR $false -Confirm:$false" % marker)
     wait_for("none to be left", lambda: not messages(hub, marker))
+
+
+def test_poison_message_is_set_aside(hub, hop, marker):
+    """Deliver dies by a fault while it has the message in hand, twice; killed from outside it would not count."""
+    entered, free = threading.Semaphore(0), threading.Event()
+
+    def hold(step, info):
+        if step == "rcpt" and not free.is_set():
+            entered.release()
+            free.wait(20)
+        return None
+    hop.rules = hold
+    send(hub, marker)
+    for end in (hub.kill9, hub.fault, hub.fault):
+        assert entered.acquire(timeout=20)
+        end("deliver")
+    m = wait_for("the poison queue", lambda: [m for m in messages(hub, marker) if m["Queue"].endswith("\\poison")])[0]
+    assert m["Status"] == "Suspended" and "Resume-Message" in m["LastError"]
+    other = marker[::-1]
+    free.set()
+    send(hub, other)
+    wait_for("another one to be delivered", lambda: hop.got(other))
+    assert not hop.got(marker)
+    hub.shell("Resume-Message '%s'" % m["Identity"])
+    wait_for("delivery", lambda: hop.got(marker))

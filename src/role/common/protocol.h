@@ -39,6 +39,7 @@ enum message_type {
                             runtime/counters.h, in which it writes the column of its index */
     CONTROL_TRUST, /* receive only: PEM of the authorities of client certificates, a large body; may be empty */
     CONTROL_CALLS, /* manage only: 1 descriptor, on which it asks the supervisor CERTIFICATES_* */
+    CONTROL_FAULT, /* queue only: u8 role, queue or deliver, whose process before this one ended by a fault */
     /* every role -> supervisor */
     CONTROL_READY,    /* serving */
     CONTROL_BINDINGS, /* manage only: u32 count, count * str endpoint: where to listen from now on */

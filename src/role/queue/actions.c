@@ -15,6 +15,7 @@
  */
 #include "base/cursor.h"
 #include "role/queue/changes.h"
+#include "role/queue/poison.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "store/queue_action.h"
@@ -180,6 +181,8 @@ static void suspend_messages(struct action *a)
 static void resume_messages(struct action *a)
 {
     unmark_suspended(a);
+    for (size_t i = 0; i < a->count; i++)
+        poison_acquit(a->transport, a->ids[i]);
     claims_wake(a->transport);
     succeed(a);
 }

@@ -6,6 +6,7 @@
  */
 #include "role/common/job.h"
 #include "role/queue/next_hop.h"
+#include "role/queue/poison.h"
 #include "role/queue/transport.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -20,7 +21,7 @@ enum {
     ATTEMPT_WAIT_MS = 4 * 3600 * 1000, /* deliver's own time limits end it long before ... */
     SILENCES = 24,                     /* ... also where a connector allows longer ones: so many are waited for */
     INLINE_MAX = 64 * 1024,            /* a larger body goes as a file */
-    SOON_MS = 5000,
+    SOON_MS = 1000,                    /* the supervisor slows down a process that dies again and again */
     BODY_ARENA_MAX = 8 << 20,
 };
 
@@ -182,7 +183,9 @@ static void on_answer(void *context, struct frame *f)
     struct arena arena;
     struct cursor c = cursor_of(f ? f->body : SPAN(""));
     uint8_t outcome = cursor_u8(&c);
+    uint64_t id = a->mail->envelope.id, before = poison_enter(t, id);
     arena_init(&arena, FRAME_BODY_MAX * 4);
+    bool others_wait = poison_sent(t, id, !f);
     if (!f)
         on_own_failure(a, "the deliver process ended", SOON_MS); /* nobody knows what it did */
     else if (c.bad || outcome != 0)
@@ -193,7 +196,11 @@ static void on_answer(void *context, struct frame *f)
         on_report(a, &report);
     arena_clear(&arena);
     free(a);
-    destinations_pump(t);
+    poison_leave(t, before);
+    if (others_wait)
+        destinations_wake(t);
+    else
+        destinations_pump(t);
     transport_settled(t);
 }
 
@@ -219,7 +226,7 @@ static enum err_code send_job(struct attempt *a, const struct buf *head, int64_t
     return code;
 }
 
-bool attempt_start(struct parcel *p)
+static bool start(struct parcel *p)
 {
     struct delivery_recipient list[RECIPIENTS_MAX];
     struct delivery_host hosts[NEXT_HOP_HOSTS_MAX];
@@ -244,8 +251,10 @@ bool attempt_start(struct parcel *p)
                                      : send_job(a, &head, job.to.inactivity_ms, &err);
     buf_wipe(&head);
     secret_done(&password);
-    if (!code)
+    if (!code) {
+        poison_sends(a->transport, a->mail->envelope.id);
         return true;
+    }
     bool busy = !err.code && (code == ERR_LIMIT || code == ERR_UNAVAILABLE); /* of the link: it says nothing else */
     if (busy)
         give_back(p, a);
@@ -253,4 +262,13 @@ bool attempt_start(struct parcel *p)
         on_own_failure(a, err.text, 0);
     free(a);
     return !busy;
+}
+
+bool attempt_start(struct parcel *p)
+{
+    struct transport *t = p->mail->transport;
+    uint64_t before = poison_enter(t, p->mail->envelope.id);
+    bool begun = start(p);
+    poison_leave(t, before);
+    return begun;
 }

@@ -5,7 +5,7 @@
  * has one report and its recipients at one destination travel together.
  */
 #include "role/common/messages.h"
-#include "role/queue/transport.h"
+#include "role/queue/poison.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -74,6 +74,8 @@ static void on_resolved(void *context, struct frame *f)
 {
     struct recipient *r = context;
     struct mail *m = r->mail;
+    struct transport *t = m->transport;
+    uint64_t before = poison_enter(t, m->envelope.id);
     struct directory_recipient found = {0};
     struct resolved resolved = {.kind = RESOLVED_LATER};
     struct arena arena;
@@ -90,6 +92,7 @@ static void on_resolved(void *context, struct frame *f)
         route(r, &resolved);
     arena_clear(&arena);
     finish(m);
+    poison_leave(t, before);
 }
 
 static void ask(struct recipient *r)
@@ -202,11 +205,14 @@ static void route(struct recipient *r, const struct resolved *resolved)
 void categorize(struct mail *m)
 {
     static const struct resolved unknown = {.kind = RESOLVED_UNKNOWN};
+    struct transport *t = m->transport;
+    uint64_t before = poison_enter(t, m->envelope.id);
     m->unresolved++; /* until the last one was begun */
     for (size_t i = 0; i < m->envelope.recipient_count; i++)
         route(&m->recipients[i], &unknown);
     m->unresolved--;
     finish(m);
+    poison_leave(t, before);
 }
 
 void categorize_again(struct recipient *r)

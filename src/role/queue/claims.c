@@ -3,7 +3,7 @@
  *
  * Invariant: one timer stands for the next time that something is due; it is set again by whatever may change that.
  */
-#include "role/queue/transport.h"
+#include "role/queue/poison.h"
 
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -64,7 +64,7 @@ static void on_timer(uv_timer_t *timer)
     struct claims *c = timer->data;
     struct transport *t = c->transport;
     struct err err = {0};
-    if (t->held >= TRANSPORT_HELD_MAX / 2 || t->draining)
+    if (t->held >= TRANSPORT_HELD_MAX / 2 || t->draining || poison_is_judging(t))
         return; /* recipient_release of the half that is in hand wakes us */
     bool more = claim(t, &err);
     uint64_t wait = err.code ? RETRY_MS : more ? 0 : until_due(t, &err);

@@ -6,6 +6,7 @@
  * then. After a failure one attempt probes it.
  */
 #include "role/queue/destination.h"
+#include "role/queue/poison.h"
 
 #include "runtime/clock.h"
 
@@ -201,7 +202,9 @@ static bool is_stale(const struct parcel *p, const struct policy_ref *current)
 
 bool destination_may_start(const struct destination *d, const struct policy_ref *current)
 {
-    return d->first && (is_stale(d->first, current) || d->active < limit(d, current));
+    const struct parcel *p = d->first;
+    return p && (is_stale(p, current) ||
+                 (d->active < limit(d, current) && poison_may_send(d->transport, p->mail->envelope.id)));
 }
 
 static struct parcel *take_first(struct destination *d)

@@ -7,6 +7,7 @@
  */
 #include "role/common/roles.h"
 #include "role/queue/changes.h"
+#include "role/queue/poison.h"
 #include "runtime/log.h"
 #include "store/queue_sqlite.h"
 
@@ -27,12 +28,14 @@ static void on_policy(struct role *role, struct frame *f)
         log_end(&l);
         return;
     }
+    bool judging = !ready && poison_begin(&transport);
     if (!ready)
         role_ready(role);
     ready = true;
     unreachable_resume(&transport);
     destinations_wake(&transport);
-    claims_wake(&transport);
+    if (!judging)
+        claims_wake(&transport);
 }
 
 static void on_manage(struct role *role, struct link *link, struct frame *f)
@@ -61,8 +64,17 @@ static void on_link(struct role *role, enum role_kind peer, uint32_t index, stru
     (void)role;
     if (peer == ROLE_RECEIVE)
         submissions_peer_lost(&transport, index); /* also when it was made anew: that is another process */
-    else if (peer == ROLE_DELIVER && link)
+    if (peer == ROLE_DELIVER && link) {
+        poison_on_deliver(&transport);
         destinations_pump(&transport);
+    }
+}
+
+static void on_control(struct role *role, struct frame *f)
+{
+    (void)role;
+    if (f->type == CONTROL_FAULT)
+        poison_on_fault(&transport, f);
 }
 
 static void on_upkeep(uv_timer_t *timer)
@@ -108,7 +120,7 @@ static enum err_code start(struct role *role, struct err *err)
     transport.claims = claims_new(&transport);
     if (!transport.submissions || !transport.destinations || !transport.claims)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
-    if ((code = held_read(&transport, err)))
+    if ((code = held_read(&transport, err)) || (code = poison_open(&transport, err)))
         return code;
     uv_timer_init(&role->loop, &upkeep);
     uv_timer_start(&upkeep, on_upkeep, TRANSPORT_RENEW_MS, TRANSPORT_RENEW_MS);
@@ -151,5 +163,6 @@ const struct role_main queue_role = {.kind = ROLE_QUEUE,
                                      .start = start,
                                      .on_frame = on_frame,
                                      .on_link = on_link,
+                                     .on_control = on_control,
                                      .on_drain = on_drain,
                                      .state_paths = state_paths};

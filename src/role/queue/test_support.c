@@ -133,6 +133,13 @@ void bench_join(struct bench *b, enum bench_end end)
     close(fds[1]);
 }
 
+void bench_fault(struct bench *b, enum role_kind dead)
+{
+    const char body = (char)dead;
+    assert_int_equal(link_send(bench_link(b, BENCH_CONTROL), CONTROL_FAULT, 0, span_make(&body, 1), NULL, 0),
+                     ERR_NONE);
+}
+
 void bench_lose(struct bench *b, enum bench_end end)
 {
     link_close(TAKE_PTR(b->peers[end].link));

@@ -127,6 +127,8 @@ void bench_drained(struct bench *b);
 void bench_finish(struct bench *b, size_t messages);
 void bench_lose(struct bench *b, enum bench_end end);
 void bench_join(struct bench *b, enum bench_end end);
+/* The supervisor's word that a process of that role ended by a fault. */
+void bench_fault(struct bench *b, enum role_kind dead);
 struct link *bench_link(const struct bench *b, enum bench_end end);
 /*
  * A policy with short retry times, the accepted domain example.com, and `objects` (NULL: a smart host for far.test,

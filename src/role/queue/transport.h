@@ -8,6 +8,7 @@
  *   destination.c  recipients that share a next hop wait here, its limits and its retries
  *   attempt.c      DELIVER_JOB and its report
  *   outcome.c      what became of each recipient -> durable, with the report to the sender (report.c)
+ *   poison.c       messages on which a process dies
  *   actions.c      what an administrator does to queues and messages; held.c: the queues that are suspended
  *
  * Invariant: a recipient in hand is leased in the store, belongs to exactly one of these places at a time, and is
@@ -41,6 +42,7 @@ struct destination;
 struct destinations;
 struct expansion;
 struct held;
+struct poison;
 struct submissions;
 struct unreachable;
 
@@ -52,6 +54,7 @@ struct transport {
     struct submissions *submissions;
     struct destinations *destinations;
     struct held *held_queues;
+    struct poison *poison;
     struct claims *claims;
     struct expansion *expansions; /* those under way */
     struct unreachable *unreachable;

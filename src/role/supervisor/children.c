@@ -166,9 +166,28 @@ static void on_process_closed(uv_handle_t *h)
     uv_timer_start(&c->restart, on_restart, (uint64_t)c->backoff_ms, 0);
 }
 
+/* Signals that a bug raises, or the sandbox. */
+static bool is_fault(int signal_number)
+{
+    static const int faults[] = {SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGSYS};
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+        if (faults[i] == signal_number)
+            return true;
+    return false;
+}
+
+static void tell_queue(struct supervisor *s, enum role_kind dead)
+{
+    const char body = (char)dead;
+    children_tell(s, ROLE_QUEUE, CONTROL_FAULT, span_make(&body, 1));
+}
+
 static void on_process_exit(uv_process_t *process, int64_t status, int signal_number)
 {
     struct child *c = process->data;
+    c->fault = is_fault(signal_number);
+    if (c->fault && c->kind == ROLE_DELIVER)
+        tell_queue(c->supervisor, ROLE_DELIVER);
     struct log_line l = log_begin(c->supervisor->stopping ? LOG_INFO : LOG_ERROR, "role-ended");
     log_str(&l, "ended", role_name(c->kind));
     log_int(&l, "index", c->index);
@@ -245,6 +264,8 @@ static void child_start(struct child *c)
         return;
     }
     send_config(c);
+    if (c->fault && c->kind == ROLE_QUEUE)
+        tell_queue(s, ROLE_QUEUE);
     if (c->kind == ROLE_RECEIVE)
         counting_hand_over(s, c);
     if (c->kind == ROLE_RECEIVE || c->kind == ROLE_DELIVER)

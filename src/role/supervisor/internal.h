@@ -22,6 +22,7 @@ struct child {
     uv_timer_t restart;
     struct link *control;
     bool running, ready;
+    bool fault; /* its last process ended by one */
     int64_t started_ms;
     int64_t backoff_ms; /* 0 until it died once */
 };
