@@ -29,7 +29,7 @@ enum section {
 
 #define BLOCK_MAGIC "MRPOLICY" /* without its NUL */
 
-enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 6 };
+enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 7 };
 
 struct block_section {
     uint32_t offset, count; /* offset from the block's start, a multiple of BLOCK_ALIGN */

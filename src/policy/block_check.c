@@ -78,7 +78,7 @@ static bool space_ok(const struct policy *p, const struct address_space *s)
 static bool settings_ok(const struct policy *p, const struct transport_settings *t)
 {
     const struct policy_text texts[] = {t->host, t->postmaster, t->mailbox_host};
-    return texts_ok(p, texts, ARRAY_LEN(texts)) && t->edge <= 1 && t->lmtp <= 1;
+    return texts_ok(p, texts, ARRAY_LEN(texts)) && t->edge <= 1 && t->lmtp <= 1 && pressure_limits_ok(&t->pressure);
 }
 
 static bool index_entry_ok(const struct policy *p, const struct index_entry *e, enum section of)

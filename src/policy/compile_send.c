@@ -153,6 +153,24 @@ static const struct compile_number server_numbers[] = {
     SETTING("DelayNotificationTimeout", delay_notice_ms, true, 14400000),
 };
 
+/* Absent numbers are what pressure_default_limits says. */
+static void compile_pressure(struct compiler *c, const struct record *server, struct pressure_limits *ret)
+{
+    const struct pressure_limits defaults = pressure_default_limits();
+    for (enum pressure_resource r = 0; r < PRESSURE_RESOURCES; r++) {
+        const struct compile_number numbers[] = {
+            {pressure_property(r, PRESSURE_MEDIUM), offsetof(struct pressure_limits, of[r].medium), true,
+             defaults.of[r].medium},
+            {pressure_property(r, PRESSURE_HIGH), offsetof(struct pressure_limits, of[r].high), true,
+             defaults.of[r].high},
+        };
+        compile_numbers(c, server, numbers, ARRAY_LEN(numbers), ret);
+    }
+    if (!pressure_limits_ok(ret))
+        compile_bad(c, server, pressure_property(PRESSURE_MEMORY, PRESSURE_HIGH),
+                    "a percentage, as its MemoryMediumThreshold must be");
+}
+
 static const struct compile_number config_numbers[] = {
     SETTING("MaxReceiveSize", max_receive_size, true, POLICY_UNLIMITED_WIDE),
     SETTING("MaxSendSize", max_send_size, true, POLICY_UNLIMITED_WIDE),
@@ -177,5 +195,6 @@ void compile_settings(struct compiler *c, const struct record *server, const str
     };
     compile_numbers(c, s, server_numbers, ARRAY_LEN(server_numbers), &t);
     compile_numbers(c, o, config_numbers, ARRAY_LEN(config_numbers), &t);
+    compile_pressure(c, s, &t.pressure);
     compile_add(c, SECTION_SETTINGS, &t);
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/ip.h"
 #include "mail/address_pattern.h"
+#include "policy/pressure.h"
 #include "policy/principal.h"
 #include "policy/right.h"
 
@@ -185,6 +186,7 @@ struct transport_settings {
     uint32_t poison_threshold; /* deaths; 1 or more */
     uint32_t reserved;         /* 0 */
     uint64_t expiration_ms, delay_notice_ms;
+    struct pressure_limits pressure;
 };
 
 /*

@@ -25,6 +25,22 @@ static const char *const delivery_words[] = {"Maildir", "Lmtp", NULL};
         .min = 1024, .max = LOG_SIZE_MAX, .help = "How large one file may grow before another is begun."           \
     }
 
+/* When a resource is short: policy/pressure.h. */
+#define DISK_THRESHOLDS(disk, place, effect)                                                                       \
+    {.name = disk "DiskMediumThreshold",                                                                           \
+     .type = SCHEMA_SIZE,                                                                                          \
+     .flags = SCHEMA_NULLABLE,                                                                                     \
+     .since = SINCE_OURS,                                                                                          \
+     .min = 0,                                                                                                     \
+     .max = LOG_SIZE_MAX,                                                                                          \
+     .help = "Below so much free space " place " its pressure is medium" effect ". $null: 500 MB more than "       \
+             "high, or 2 % of a file system that is smaller than 25 GB."},                                         \
+    {                                                                                                              \
+        .name = disk "DiskHighThreshold", .type = SCHEMA_SIZE, .flags = SCHEMA_NULLABLE, .since = SINCE_OURS,      \
+        .min = 0, .max = LOG_SIZE_MAX,                                                                             \
+        .help = "The same for high. $null: 500 MB, or a tenth of a file system that is smaller than 5 GB."         \
+    }
+
 static const struct schema_property transport_server[] = {
     SCHEMA_NAME(SCHEMA_READ_ONLY, "This server's FQDN."),
     {"Role", SCHEMA_ENUM, SCHEMA_READ_ONLY, SINCE_OURS, .initial = "Hub", .words = role_words,
@@ -60,6 +76,18 @@ static const struct schema_property transport_server[] = {
      .help = "For Lmtp: host:port, or the path of a socket."},
     PROTOCOL_LOG("Receive", "receive"),
     PROTOCOL_LOG("Send", "send"),
+    DISK_THRESHOLDS("Queue", "where queue.db and spool/ lie",
+                    ": mail from outside is refused with 452 4.3.1 until there is more; at high, all new mail"),
+    DISK_THRESHOLDS("Log", "where log/ lies", ", which Get-ResourcePressure and the log tell; mail is not refused"),
+    SCHEMA_NUMBER("MemoryMediumThreshold", 0, SINCE_OURS, "73", 1, 100,
+                  "Above this percentage of the memory (the machine's, or the control group's limit) that the "
+                  "server's own processes use, mail from outside is refused with 452 4.3.1."),
+    SCHEMA_NUMBER("MemoryHighThreshold", 0, SINCE_OURS, "75", 1, 100, "Above this one, all new mail."),
+    SCHEMA_NUMBER(
+        "QueueLengthMediumThreshold", SCHEMA_UNLIMITED, SINCE_OURS, "1500000", 0, SCHEMA_INT32,
+        "While more recipients than this wait in the queue, mail from outside is refused with 452 4.3.1."),
+    SCHEMA_NUMBER("QueueLengthHighThreshold", SCHEMA_UNLIMITED, SINCE_OURS, "2000000", 0, SCHEMA_INT32,
+                  "While more than this, all new mail."),
     {"UseDowngradedExchangeServerAuth", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2010, .initial = "False",
      .help = "Allows SuppressXAnonymousTls on receive connectors."},
     SCHEMA_TAIL,

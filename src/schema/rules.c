@@ -8,6 +8,8 @@
 #include "base/num.h"
 #include "policy/group.h"
 
+#include <stdio.h>
+
 #define REFUSE(...) return err_set(err, ERR_CONFLICT, __VA_ARGS__)
 
 static bool on(const struct record *r, const char *property)
@@ -344,6 +346,15 @@ static bool has_port(struct span host)
     return colon != SIZE_MAX && colon > 0 && num_parse_u32(span_from(host, colon + 1), UINT16_MAX, &port) && port;
 }
 
+static void print_short(struct value v, char *out, size_t cap)
+{
+    struct buf b;
+    buf_init(&b, cap - 1);
+    value_print(&b, v);
+    snprintf(out, cap, "%.*s", SPAN_ARG(buf_span(&b)));
+    buf_done(&b);
+}
+
 RULE(lmtp_host)
 {
     bool lmtp = span_ieq(record_string(r, SPAN("MailboxDeliveryProtocol")), SPAN("Lmtp"));
@@ -359,7 +370,36 @@ RULE(lmtp_host)
 }
 
 const struct schema_rule schema_domain_rules[SCHEMA_DOMAIN_RULES] = {{"lone-wildcard", lone_wildcard}};
-const struct schema_rule schema_server_rules[SCHEMA_SERVER_RULES] = {{"lmtp-host", lmtp_host}};
+/* A level that no value can have alone would be a mistake. Free space falls towards high, all else rises. */
+RULE(pressure_order)
+{
+    static const struct {
+        const char *medium, *high;
+        bool falls;
+    } pairs[] = {
+        {"QueueDiskMediumThreshold", "QueueDiskHighThreshold", true},
+        {"LogDiskMediumThreshold", "LogDiskHighThreshold", true},
+        {"MemoryMediumThreshold", "MemoryHighThreshold", false},
+        {"QueueLengthMediumThreshold", "QueueLengthHighThreshold", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        const struct value *m = record_get(r, span_of(pairs[i].medium)), *h = record_get(r, span_of(pairs[i].high));
+        if (!m || !h || m->kind == VALUE_NULL || h->kind == VALUE_NULL || h->kind == VALUE_UNLIMITED)
+            continue;
+        if (m->kind != VALUE_UNLIMITED && (pairs[i].falls ? m->i >= h->i : m->i <= h->i))
+            continue;
+        char medium[32], high[32];
+        print_short(*m, medium, sizeof medium);
+        print_short(*h, high, sizeof high);
+        REFUSE("%s %s is %s %s %s, so that medium would never come about; set both, medium %s", pairs[i].medium,
+               medium, pairs[i].falls ? "less than" : "more than", pairs[i].high, high,
+               pairs[i].falls ? "with more free space than high" : "no higher than high");
+    }
+    return ERR_NONE;
+}
+
+const struct schema_rule schema_server_rules[SCHEMA_SERVER_RULES] = {{"lmtp-host", lmtp_host},
+                                                                     {"pressure-order", pressure_order}};
 
 /* ---- TransportConfig ---- */
 
