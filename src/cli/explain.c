@@ -218,6 +218,7 @@ static int with_state(const char *state, const struct explain_session *session, 
     static struct explain_certificates certificates;
     struct node_settings node;
     struct err err = {0};
+    struct pressure pressure;
     struct explain_stores stores = {.certificates = &certificates, .node = &node, .now_ms = session->now_ms};
     int status = EXIT_UNKNOWN;
     if (state_load(state, &node, &err)) {
@@ -225,7 +226,10 @@ static int with_state(const char *state, const struct explain_session *session, 
         return EXIT_UNKNOWN;
     }
     explain_certificates_read(&certificates, state);
-    if (open_stores(&stores, state, &err))
+    enum err_code code = open_stores(&stores, state, &err);
+    if (!code && explain_pressure_ask(state, &pressure))
+        stores.pressure = &pressure;
+    if (code)
         fprintf(stderr, "mailreeve explain: %s\n", err.text);
     else
         status = run(&stores, session, arena, json);

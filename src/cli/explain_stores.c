@@ -269,7 +269,8 @@ struct explain_facts explain_stores_facts(struct explain_stores *s)
                                   .certificate = certificate,
                                   .user = user,
                                   .recipient = recipient,
-                                  .send_as = send_as};
+                                  .send_as = send_as,
+                                  .pressure = s->pressure};
 }
 
 enum err_code explain_stores_compile(struct object_store *policy, struct buf *ret_block, struct policy **ret,

@@ -36,6 +36,7 @@ struct explain_stores {
     struct err directory_err;    /* then: why */
     const struct explain_certificates *certificates;
     const struct node_settings *node;
+    const struct pressure *pressure; /* of the running server; NULL: it cannot be asked */
     int64_t now_ms;
     /* In a copy: where recipients were changed. NULL: nowhere. */
     struct object_store *overlay;
@@ -43,6 +44,11 @@ struct explain_stores {
 
 /* Facts out of the stores, which must outlive them. */
 struct explain_facts explain_stores_facts(struct explain_stores *s);
+
+/* What the server of a state folder is short of. False: none is running there, or it does not answer. */
+bool explain_pressure_ask(const char *state, struct pressure *ret);
+/* The line that it answers with; false: it is none. */
+bool explain_pressure_parse(struct span line, struct pressure *ret);
 
 /* The policy as it is in a store: *ret_block holds its bytes and must outlive it. */
 enum err_code explain_stores_compile(struct object_store *policy, struct buf *ret_block, struct policy **ret,

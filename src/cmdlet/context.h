@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cmdlet/relay_guard.h"
+#include "policy/pressure.h"
 #include "store/facts/facts.h"
 #include "store/objects.h"
 #include "store/queue_action.h"
@@ -54,6 +55,12 @@ struct grant_usage_view {
     bool (*find)(struct grant_usage_view *v, struct span entry, int64_t *ret_last_ms, uint64_t *ret_count);
 };
 
+/* What the server may run short of, as seen by Get-ResourcePressure. */
+struct pressure_view {
+    /* False: nothing is known yet. */
+    bool (*read)(struct pressure_view *v, struct pressure *ret);
+};
+
 /*
  * A statement runs inside a transaction of both stores, which whoever runs the shell begins before it and commits
  * or rolls back behind it.
@@ -65,6 +72,7 @@ struct cmdlet_context {
     struct denial_view *denials;            /* NULL: none are kept here */
     struct fact_view *facts;                /* NULL: none are kept here */
     struct grant_usage_view *usage;         /* NULL: not known */
+    struct pressure_view *pressure;         /* NULL: the server is stopped, and nothing is measured */
     struct certificate_store *certificates; /* NULL: they cannot be administered from here */
     bool edge;                              /* the role Edge instead of Hub */
     struct span host;                       /* this server's FQDN */

@@ -53,12 +53,14 @@ enum {
     QUEUE_COMMANDS = 2,
     QUEUE_CHANGE_COMMANDS = 7,
     DENIAL_COMMANDS = 1,
+    PRESSURE_COMMANDS = 1,
     INVENTORY_COMMANDS = 1,
     CERTIFICATE_COMMANDS = 5
 };
 extern const struct shell_command permission_commands[PERMISSION_COMMANDS], member_commands[MEMBER_COMMANDS],
     queue_commands[QUEUE_COMMANDS], queue_change_commands[QUEUE_CHANGE_COMMANDS], denial_commands[DENIAL_COMMANDS],
-    inventory_commands[INVENTORY_COMMANDS], certificate_commands[CERTIFICATE_COMMANDS];
+    pressure_commands[PRESSURE_COMMANDS], inventory_commands[INVENTORY_COMMANDS],
+    certificate_commands[CERTIFICATE_COMMANDS];
 
 enum { PLAN_COMMANDS = 5, AUDIT_COMMANDS = 1 };
 extern const struct shell_command plan_commands[PLAN_COMMANDS], audit_commands[AUDIT_COMMANDS];

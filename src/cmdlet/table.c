@@ -127,6 +127,7 @@ static const struct shell_view views[] = {
     VIEW("Denial", "Time", "Code", "Connector", "RemoteEndpoint", "Sender", "Recipient", "Reply"),
     VIEW("ClientInventory", "RemoteIP", "User", "HeloName", "Connector", "TlsWeakest", "TlsNewest", "AuthMechanism",
          "MessagesAccepted", "MessagesRefused", "LastSeen"),
+    VIEW("ResourcePressure", "Resource", "Level", "Value", "Medium", "High", "Since"),
     VIEW("ExchangeCertificate", "Thumbprint", "Services", "Status", "Name", "NotAfter"),
     VIEW("Command", "Name", "Synopsis"),
     VIEW("AdminAuditLogEvent", "RunDate", "Caller", "CmdletName", "ObjectModified", "Changes"),
@@ -155,6 +156,8 @@ enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct 
         add(&b, &queue_change_commands[i]);
     for (size_t i = 0; i < DENIAL_COMMANDS; i++)
         add(&b, &denial_commands[i]);
+    for (size_t i = 0; i < PRESSURE_COMMANDS; i++)
+        add(&b, &pressure_commands[i]);
     for (size_t i = 0; i < PLAN_COMMANDS; i++)
         add(&b, &plan_commands[i]);
     for (size_t i = 0; i < AUDIT_COMMANDS; i++)

@@ -67,6 +67,13 @@ static void ask_mail(struct dialogue *d, const struct smtp_mail *mail)
     do
         v = gate_mail(gate_of(d), mail);
     while (find_out(d, &v));
+    if (v.short_of != PRESSURE_RESOURCES) {
+        note_decision(d, &v.decision);
+        d->e->short_of = v.short_of;
+        v.answer.reply.text = gate_pressure_text(&d->gate, &d->transaction, v.answer.reply.text, v.short_of);
+        give(d, &v.answer, EXPLAIN_CAUSE_PRESSURE);
+        return;
+    }
     uint64_t own = d->profile.max_message_size, organisation = v.answer.max_receive_size;
     d->max_size = v.answer.no_size_limit                             ? 0
                   : own == 0 || (organisation && organisation < own) ? organisation

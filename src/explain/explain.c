@@ -44,6 +44,7 @@ const char *explain_cause_name(enum explain_cause cause)
         [EXPLAIN_CAUSE_AUTH_NOT_OFFERED] = "auth-not-offered",
         [EXPLAIN_CAUSE_LOGON] = "logon",
         [EXPLAIN_CAUSE_RIGHT] = "right",
+        [EXPLAIN_CAUSE_PRESSURE] = "resources",
         [EXPLAIN_CAUSE_SIZE] = "size",
         [EXPLAIN_CAUSE_ADDRESS] = "address",
         [EXPLAIN_CAUSE_NO_MAILBOX] = "no-mailbox",
@@ -94,7 +95,7 @@ bool explain(const struct policy *p, const struct explain_facts *facts, const st
     struct explanation *e = ret;
     struct span clear = SPAN(""), tls = SPAN("");
     bool ok = true;
-    *e = (struct explanation){.policy = p, .session = s, .arena = arena};
+    *e = (struct explanation){.policy = p, .session = s, .arena = arena, .pressure = facts->pressure};
     policy_select_traced(p, s->local, s->remote, &e->selection);
     e->connector = e->selection.connector;
     if (e->connector)
@@ -113,7 +114,7 @@ bool explain_verdict(const struct policy *p, const struct explain_facts *facts, 
                      enum explain_stage last, struct arena *arena, struct explanation *ret)
 {
     struct explanation *e = ret;
-    *e = (struct explanation){.policy = p, .session = s, .arena = arena};
+    *e = (struct explanation){.policy = p, .session = s, .arena = arena, .pressure = facts->pressure};
     e->connector = policy_select(p, s->local, s->remote);
     if (e->connector)
         find_certificate(e, facts);

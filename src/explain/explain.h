@@ -73,6 +73,7 @@ struct explain_facts {
     void (*recipient)(void *context, struct span address, struct arena *arena, struct explain_recipient *ret);
     /* Whether the user may send as the owner of an address: never GATE_SEND_AS_UNKNOWN. */
     enum gate_send_as (*send_as)(void *context, const struct gate_user *user, struct span address);
+    const struct pressure *pressure; /* of the running server; NULL: not known, and nothing is taken to be short */
 };
 
 /* ---- the explanation ---- */
@@ -96,6 +97,7 @@ enum explain_cause {
     EXPLAIN_CAUSE_AUTH_NOT_OFFERED, /* in this state */
     EXPLAIN_CAUSE_LOGON,            /* no such user, disabled, or without password */
     EXPLAIN_CAUSE_RIGHT,            /* a decision: its right is denied or missing */
+    EXPLAIN_CAUSE_PRESSURE,         /* a resource is short at the moment */
     EXPLAIN_CAUSE_SIZE,
     EXPLAIN_CAUSE_ADDRESS,     /* MAIL's or RCPT's is none, or has no domain */
     EXPLAIN_CAUSE_NO_MAILBOX,  /* 550 5.1.1 */
@@ -211,7 +213,9 @@ struct explanation {
 
     const struct explain_limit *limits;
     size_t limit_count;
-    const struct explain_hop *hops; /* of the recipient, whether it is accepted or not */
+    const struct pressure *pressure; /* as the facts have it */
+    enum pressure_resource short_of; /* EXPLAIN_CAUSE_PRESSURE: what is */
+    const struct explain_hop *hops;  /* of the recipient, whether it is accepted or not */
     size_t hop_count;
     bool undeliverable;                      /* taken, and then returned to the sender, or kept until it expires */
     const struct explain_limit *returned_by; /* the late limit that it exceeds, or NULL */

@@ -256,6 +256,25 @@ static void limits(struct writer *w, struct record *root)
         set(w, root, "limits", value_list(v, w->e->limit_count));
 }
 
+/* null: no running server could be asked. */
+static void resources(struct writer *w, struct record *root)
+{
+    const struct pressure *p = w->e->pressure;
+    struct value *v = items(w, PRESSURE_RESOURCES);
+    for (enum pressure_resource i = 0; p && v && i < PRESSURE_RESOURCES; i++) {
+        const struct pressure_state *s = &p->of[i];
+        struct record *r = object(w);
+        set_word(w, r, "name", pressure_resource_name(i));
+        set_word(w, r, "level", pressure_level_name(s->level));
+        set(w, r, "refuses", value_bool(pressure_refuses(i) && s->level != PRESSURE_NORMAL));
+        set_number(w, r, "value", s->value);
+        set_number(w, r, "medium", s->medium);
+        set_number(w, r, "high", s->high);
+        v[i] = object_value(r);
+    }
+    set(w, root, "resources", p && v ? value_list(v, PRESSURE_RESOURCES) : value_null());
+}
+
 static struct value hop(struct writer *w, const struct explain_hop *h)
 {
     static const char *const kinds[] = {
@@ -339,6 +358,7 @@ void explain_print_json(struct buf *out, const struct explanation *e)
     set_token(&w, root, "lastToken", &e->last_token);
     dialogue(&w, root);
     limits(&w, root);
+    resources(&w, root);
     route(&w, root);
     remedies(&w, root);
     if (!w.failed)

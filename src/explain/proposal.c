@@ -87,6 +87,16 @@ void propose_own_connector(struct explanation *e, struct proposals *p, const cha
             explain_text(e, "%s alone, on a connector of its own", remote));
 }
 
+/* A threshold that lets the message through today would only move the day on which nothing is left. */
+static void propose_resource(struct explanation *e, struct proposals *ret)
+{
+    propose(ret, EXPLAIN_ADVICE, WEIGHT_CLIENT, explain_text(e, "%s", pressure_remedy(e->short_of)), SPAN(""));
+    if (pressure_overall(e->pressure) == PRESSURE_MEDIUM)
+        propose(ret, EXPLAIN_ADVICE, WEIGHT_USER,
+                SPAN("log on, or come from a server of the organisation: their mail is taken at this level"),
+                SPAN(""));
+}
+
 void explain_propose(struct explanation *e, struct proposals *ret)
 {
     ret->count = 0;
@@ -101,6 +111,7 @@ void explain_propose(struct explanation *e, struct proposals *ret)
     case EXPLAIN_CAUSE_AUTH_NOT_OFFERED:
     case EXPLAIN_CAUSE_LOGON: propose_connection(e, ret); break;
     case EXPLAIN_CAUSE_RIGHT: propose_right(e, ret); break;
+    case EXPLAIN_CAUSE_PRESSURE: propose_resource(e, ret); break;
     case EXPLAIN_CAUSE_SIZE:
     case EXPLAIN_CAUSE_ADDRESS:
     case EXPLAIN_CAUSE_NO_MAILBOX:

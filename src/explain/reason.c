@@ -51,6 +51,19 @@ static struct span of_address(struct explanation *e)
     return explain_text(e, "the connector cannot take %.*s as it is", SPAN_ARG(a));
 }
 
+static struct span of_pressure(struct explanation *e)
+{
+    struct buf b;
+    const struct pressure_state *s = &e->pressure->of[e->short_of];
+    buf_init(&b, 1024);
+    buf_addf(&b, "the policy allows it, but the server is short of a resource, whose level is %s (%s): ",
+             pressure_level_name(s->level), pressure_property(e->short_of, s->level));
+    pressure_print(&b, e->short_of, s);
+    struct span text = arena_dup(e->arena, buf_span(&b));
+    buf_done(&b);
+    return text;
+}
+
 static struct span of_connection(struct explanation *e)
 {
     char local[IP_ENDPOINT_TEXT_MAX], remote[IP_TEXT_MAX];
@@ -105,6 +118,7 @@ struct span explain_reason(struct explanation *e)
                             SPAN_ARG(explain_why_no_auth(e, e->session->tls)));
     case EXPLAIN_CAUSE_LOGON: return of_logon(e);
     case EXPLAIN_CAUSE_RIGHT: return e->blame ? of_decision(e) : SPAN("a right is missing");
+    case EXPLAIN_CAUSE_PRESSURE: return of_pressure(e);
     case EXPLAIN_CAUSE_SIZE: return SPAN("the message is larger than the limit that the reply names");
     case EXPLAIN_CAUSE_ADDRESS: return of_address(e);
     case EXPLAIN_CAUSE_NO_MAILBOX:

@@ -29,6 +29,12 @@ struct server {
     unsigned rights;
 };
 
+static void begin_gate(struct server *s, const struct policy *p, const struct receive_connector *c)
+{
+    gate_begin(&s->gate, p, c, 0);
+    s->gate.pressure = s->w->pressure;
+}
+
 static void reply(struct server *s, struct smtp_answer a)
 {
     s->answer = a;
@@ -72,6 +78,8 @@ static void on_ask(void *context, const struct smtp_ask *ask)
         do
             v = gate_mail(gate_of(s), ask->mail);
         while (find_out(s, &v));
+        if (v.short_of != PRESSURE_RESOURCES)
+            v.answer.reply.text = gate_pressure_text(&s->gate, &s->transaction, v.answer.reply.text, v.short_of);
         reply(s, v.answer);
         break;
     case SMTP_ASK_RCPT: {
@@ -159,7 +167,7 @@ static void feed(struct server *s, struct span bytes)
             smtp_server_answer(s->smtp, &s->answer, s->now);
         } else if (s->tls) {
             s->tls = false;
-            gate_begin(&s->gate, s->gate.policy, s->gate.connector, 0);
+            begin_gate(s, s->gate.policy, s->gate.connector);
             smtp_server_tls_started(s->smtp, s->now);
         }
         while (!s->closed && !s->answer_ready && !s->tls && !smtp_server_wants_input(s->smtp)) {
@@ -227,7 +235,7 @@ static void check_same_replies(const char *row, const struct test_world *w, cons
     struct gate_place place = {SPAN("mail.example.com"), span_of(ip_print(session->remote, remote)),
                                w->certificate};
     s.profile = gate_profile(w->policy.policy, c, &place);
-    gate_begin(&s.gate, w->policy.policy, c, 0);
+    begin_gate(&s, w->policy.policy, c);
     arena_init(&s.transaction, 0);
     buf_init(&s.replies, REPLIES_MAX);
     buf_init(&want, REPLIES_MAX);
@@ -295,13 +303,27 @@ static void check_whole(const char *row, const struct explanation *e)
     buf_done(&out);
 }
 
+static void draw_pressure(struct pressure *p, uint64_t *seed)
+{
+    for (size_t i = 0; i < PRESSURE_RESOURCES; i++)
+        p->of[i] = (struct pressure_state){.level = (enum pressure_level)test_draw(seed, PRESSURE_LEVELS),
+                                           .known = true,
+                                           .value = 312 << 20,
+                                           .total = 1 << 30,
+                                           .medium = 600 << 20,
+                                           .high = 500 << 20};
+}
+
 static void test_explain_is_the_server(void **state UNUSED)
 {
     size_t verdicts[3] = {0}, causes[EXPLAIN_CAUSES] = {0};
     for (uint64_t round = 1; round <= ROUNDS; round++) {
         uint64_t seed = round * UINT64_C(0x9e3779b97f4a7c15);
         struct test_world w;
+        struct pressure pressure;
         test_world_make(&w, &seed);
+        draw_pressure(&pressure, &seed);
+        w.pressure = test_draw(&seed, 6) == 0 ? &pressure : NULL;
         for (int i = 0; i < SESSIONS; i++) {
             struct arena arena;
             char row[64];

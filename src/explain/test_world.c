@@ -67,7 +67,7 @@ static enum gate_send_as send_as(void *context, const struct gate_user *who, str
 
 struct explain_facts test_world_facts(struct test_world *w)
 {
-    return (struct explain_facts){w, SPAN("mail.example.com"), certificate, user, recipient, send_as};
+    return (struct explain_facts){w, SPAN("mail.example.com"), certificate, user, recipient, send_as, w->pressure};
 }
 
 /* ---- generated policies and sessions ---- */
@@ -157,6 +157,7 @@ void test_world_make(struct test_world *w, uint64_t *seed)
 {
     static const char *const types[] = {"Authoritative", "InternalRelay", "ExternalRelay"};
     test_policy_init(&w->policy);
+    w->pressure = NULL;
     w->certificate = test_draw(seed, 8);
     w->directory_away = test_draw(seed, 8) == 0;
     for (size_t i = 0; i < 1 + test_draw(seed, ARRAY_LEN(connectors)); i++) {

@@ -7,6 +7,7 @@
 struct test_world {
     struct test_policy policy;
     bool certificate, directory_away;
+    const struct pressure *pressure; /* NULL: as it is made */
 };
 
 extern const struct gate_user test_world_alice;

@@ -245,6 +245,21 @@ static void print_limits(struct buf *out, const struct explanation *e)
     }
 }
 
+/* What the server is short of belongs to the moment, as nothing else here does. */
+static void print_resources(struct buf *out, const struct explanation *e)
+{
+    heading(out, "Resources of the server now");
+    if (!e->pressure)
+        buf_add(out, SPAN("  not known: no running server could be asked, and nothing is taken to be short\n"));
+    for (enum pressure_resource r = 0; e->pressure && r < PRESSURE_RESOURCES; r++) {
+        const struct pressure_state *s = &e->pressure->of[r];
+        buf_addf(out, "  %c %-8s", s->level != PRESSURE_NORMAL && pressure_refuses(r) ? '>' : ' ',
+                 pressure_level_name(s->level));
+        pressure_print(out, r, s);
+        buf_add_char(out, '\n');
+    }
+}
+
 static void print_found(struct buf *out, const struct explain_hop *h)
 {
     switch (h->found.kind) {
@@ -323,6 +338,7 @@ void explain_print(struct buf *out, const struct explanation *e)
         print_tokens(out, e);
         print_dialogue(out, e);
         print_limits(out, e);
+        print_resources(out, e);
     }
     print_route(out, e);
     make_plain(out->ptr + begin, out->len - begin);

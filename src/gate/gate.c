@@ -52,7 +52,7 @@ void gate_use(struct gate *g, const struct decision *d)
 
 struct gate_verdict gate_verdict(const struct decision *d)
 {
-    struct gate_verdict v = {.decision = *d, .answer = {.verdict = SMTP_ANSWER_OK}};
+    struct gate_verdict v = {.decision = *d, .answer = {.verdict = SMTP_ANSWER_OK}, .short_of = PRESSURE_RESOURCES};
     if (d->verdict != VERDICT_ALLOW) {
         v.answer.verdict = SMTP_ANSWER_REFUSE;
         v.answer.reply = (struct smtp_reply){d->code, span_of(d->enhanced), span_of(d->text)};
@@ -156,7 +156,11 @@ struct gate_verdict gate_mail(struct gate *g, const struct smtp_mail *mail)
         v.answer.no_size_limit = v.second.verdict == VERDICT_ALLOW;
         gate_use(g, &v.second);
         v.answer.max_receive_size = max_receive_size(g, &when);
+        v.short_of = gate_short_of(g);
     }
+    if (v.short_of != PRESSURE_RESOURCES)
+        v.answer = (struct smtp_answer){.verdict = SMTP_ANSWER_REFUSE,
+                                        .reply = SMTP_REPLY(452, "4.3.1", "Insufficient system resources")};
     return v;
 }
 

@@ -57,6 +57,7 @@ struct gate {
     bool tls;
     int64_t now_ms;
     struct gate_transaction tx;
+    const struct pressure *pressure; /* what the server is short of; NULL: nothing, or not known. The caller's */
     /* Called for each entry of the ACL that a transaction uses, once; NULL: nobody wants to know. The caller's. */
     marks_used_fn *used;
     void *used_context;
@@ -76,6 +77,11 @@ struct gate_verdict {
      * it, says the answer to gate_know, and asks the gate the same once more.
      */
     struct span ask_send_as;
+    /*
+     * MAIL: allowed by the policy, and refused since this is short, whose numbers belong behind the reply's text
+     * (gate_pressure_text). PRESSURE_RESOURCES: nothing is.
+     */
+    enum pressure_resource short_of;
     bool ask_directory; /* RCPT: allowed if the directory knows the address: gate_resolved has the answer then */
 };
 
@@ -137,7 +143,7 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
  * the gate is as before.
  */
 struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user);
-/* Begins a transaction. */
+/* Begins a transaction. Back pressure comes last: who may not send at all is not told to come again. */
 struct gate_verdict gate_mail(struct gate *g, const struct smtp_mail *mail);
 /* sender: the envelope's; address: as gate_recipient_address gives it. */
 struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span address);
@@ -150,6 +156,22 @@ struct smtp_answer gate_resolved(enum err_code outcome, bool found);
  * the arena (ptr NULL when that is full).
  */
 struct span gate_recipient_address(const struct policy *p, const struct mail_address *address, struct arena *arena);
+
+/* ---- gate_pressure.c: what is refused while resources are short (policy/pressure.h) ---- */
+
+/*
+ * Whose mail this is, as far as back pressure goes. Who only vouches for others with AUTH= is outside: that is said
+ * by whoever connects.
+ */
+enum pressure_source gate_pressure_source(const struct gate *g);
+/* What refuses its mail now; PRESSURE_RESOURCES: nothing. */
+enum pressure_resource gate_short_of(const struct gate *g);
+/*
+ * The text of a reply with the resource, its value and its threshold in brackets, in the arena; when that is full
+ * the text alone.
+ */
+struct span gate_pressure_text(const struct gate *g, struct arena *arena, struct span text,
+                               enum pressure_resource r);
 
 /* ---- gate_content.c: the content of a message ---- */
 

@@ -157,7 +157,8 @@ bool gate_message_limit(const struct gate *g, enum intake_problem p, struct smtp
 
 static struct gate_verdict refuse(struct smtp_reply reply)
 {
-    return (struct gate_verdict){.answer = {.verdict = SMTP_ANSWER_REFUSE, .reply = reply}};
+    return (struct gate_verdict){.answer = {.verdict = SMTP_ANSWER_REFUSE, .reply = reply},
+                                 .short_of = PRESSURE_RESOURCES};
 }
 
 /*

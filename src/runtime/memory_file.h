@@ -1,7 +1,7 @@
 /*
  * memory_file.h: a block of bytes in a sealed memory file, handed to other processes by descriptor. The seals
  * forbid every later change, so what was checked once stays as it was. Shared ones are the exception: memory that
- * several processes write, of which only the size is sealed.
+ * several processes write, or one writes and others read, of which only the size is sealed.
  */
 #pragma once
 
@@ -23,3 +23,15 @@ enum err_code memory_file_make_shared(const char *name, size_t size, int *ret_fd
  * is in it may change at any time. The descriptor stays the caller's and may be closed. Unmap with munmap.
  */
 enum err_code memory_file_map_shared(int fd, size_t size, void **ret, struct err *err);
+
+/*
+ * Zeroed memory that only the caller writes, through *ret_memory; whoever gets the descriptor can but read it. The
+ * caller closes the descriptor; the mapping is its own to unmap (munmap).
+ */
+enum err_code memory_file_make_published(const char *name, size_t size, int *ret_fd, void **ret_memory,
+                                         struct err *err);
+/*
+ * Maps such memory read-only, as memory_file_map_shared does. What is in it changes under the reader. Unmap with
+ * munmap.
+ */
+enum err_code memory_file_map_published(int fd, size_t size, const void **ret, struct err *err);

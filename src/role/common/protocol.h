@@ -37,12 +37,16 @@ enum message_type {
     CONTROL_TICKET_KEYS, /* receive only: two ticket keys, TLS_TICKET_KEY_LEN bytes each */
     CONTROL_COUNTERS,    /* receive only: u32 columns, u64 u64 key of the hash; 1 descriptor, the shared memory of
                             runtime/counters.h, in which it writes the column of its index */
-    CONTROL_TRUST, /* receive only: PEM of the authorities of client certificates, a large body; may be empty */
-    CONTROL_CALLS, /* manage only: 1 descriptor, on which it asks the supervisor CERTIFICATES_* */
-    CONTROL_FAULT, /* queue only: u8 role, queue or deliver, whose process before this one ended by a fault */
+    CONTROL_TRUST,     /* receive only: PEM of the authorities of client certificates, a large body; may be empty */
+    CONTROL_CALLS,     /* manage only: 1 descriptor, on which it asks the supervisor CERTIFICATES_* */
+    CONTROL_FAULT,     /* queue only: u8 role, queue or deliver, whose process before this one ended by a fault */
+    CONTROL_RESOURCES, /* receive, queue, manage: nothing; 1 descriptor, the memory of role/common/pressure_page.h
+                        */
     /* every role -> supervisor */
     CONTROL_READY,    /* serving */
     CONTROL_BINDINGS, /* manage only: u32 count, count * str endpoint: where to listen from now on */
+    CONTROL_LIMITS,   /* manage only: pressure limits (policy/pressure.h): when resources are short, from now on */
+    CONTROL_QUEUE_LENGTH, /* queue only: u64 how many recipients wait */
 
     /* manage -> receive, queue */
     POLICY_SNAPSHOT = 100, /* u64 version; 1 descriptor, a sealed memory file with a policy block */

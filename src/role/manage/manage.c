@@ -1,12 +1,13 @@
 /*
  * manage.c: the manage role: the policy, and the shells that change it.
  *
- * It takes: statements over control.sock (role/common/console.h), CONTROL_RELOAD and CONTROL_CALLS from the
- * supervisor, EVENTS from the roles that talk to the network. It asks directory (OBJECTS_*), queue (QUEUE_LIST) and
- * the supervisor (CERTIFICATES_*), blocking, and sends POLICY_SNAPSHOT to receive and queue and CONTROL_BINDINGS to
- * the supervisor.
+ * It takes: statements over control.sock (role/common/console.h), CONTROL_RELOAD, CONTROL_CALLS and
+ * CONTROL_RESOURCES from the supervisor, EVENTS from the roles that talk to the network. It asks directory
+ * (OBJECTS_*), queue (QUEUE_LIST) and the supervisor (CERTIFICATES_*), blocking, and sends POLICY_SNAPSHOT to
+ * receive and queue, and CONTROL_BINDINGS and CONTROL_LIMITS to the supervisor.
  */
 #include "role/common/denial.h"
+#include "role/common/pressure_page.h"
 #include "role/common/roles.h"
 #include "role/common/state.h"
 #include "role/manage/console_server.h"
@@ -57,6 +58,15 @@ static enum err_code load_node(const struct role *role, struct err *err)
     c->port_offset = manage.node.port_offset;
     return ERR_NONE;
 }
+
+/* ---- resources ---- */
+
+static bool read_pressure(struct pressure_view *v UNUSED, struct pressure *ret)
+{
+    return pressure_page_read(ret);
+}
+
+static struct pressure_view pressure_view = {.read = read_pressure};
 
 /* ---- policies on trial ---- */
 
@@ -146,6 +156,8 @@ static void on_control(struct role *role, struct frame *f)
         if (manage.supervisor >= 0)
             close(manage.supervisor);
         manage.supervisor = frame_take_fd(f, 0);
+    } else if (f->type == CONTROL_RESOURCES) {
+        pressure_page_take(f);
     } else if (f->type != CONTROL_RELOAD)
         role_bad_frame(ROLE_KINDS, f, "not expected by manage");
     else if (load_node(role, &err))
@@ -202,6 +214,7 @@ static enum err_code start(struct role *role, struct err *err)
     manage.admin.context.recipients = &manage.guard.recipients.store;
     manage.admin.context.queues = &manage.queues.view;
     manage.admin.context.denials = &manage.denials.view;
+    manage.admin.context.pressure = &pressure_view;
     manage.admin.context.facts = fact_keeper_view();
     manage.admin.context.usage = grants_view();
     manage.certificates.fd = &manage.supervisor;

@@ -2,7 +2,7 @@
  * publish.c: see publish.h.
  *
  * Invariants: what is sent was checked with policy_open, as its receivers do. Nothing is sent twice over a link
- * without need: a snapshot when it is new or the link is, the bindings when they have changed.
+ * without need: a snapshot when it is new or the link is, the bindings and limits when they have changed.
  */
 #include "role/manage/publish.h"
 
@@ -25,6 +25,7 @@ void publish_done(struct publish *p)
         close(p->fd);
     p->fd = -1;
     buf_done(&p->bindings);
+    buf_done(&p->limits);
 }
 
 void publish_send(struct publish *p, enum role_kind peer, struct link *link)
@@ -48,42 +49,42 @@ static void send_to_all(struct publish *p)
     publish_send(p, ROLE_QUEUE, role_link(p->role, ROLE_QUEUE, 0));
 }
 
-/* Takes over the list; frees it where it is as before. */
-static void send_bindings(struct publish *p, struct buf *list)
+/* To the supervisor. Takes over the body; frees it where *last, what the supervisor has, is the same. */
+static void send_control(struct publish *p, uint16_t type, struct buf *last, struct buf *body, const char *what)
 {
-    bool same = p->bindings.len && span_eq(buf_span(&p->bindings), buf_span(list));
-    enum err_code code =
-        same ? ERR_NONE : link_send(p->role->control, CONTROL_BINDINGS, 0, buf_span(list), NULL, 0);
+    bool same = last->len && span_eq(buf_span(last), buf_span(body));
+    enum err_code code = same ? ERR_NONE : link_send(p->role->control, type, 0, buf_span(body), NULL, 0);
     if (code)
-        log_text(LOG_ERROR, "bindings-not-sent", "the supervisor did not get the addresses to listen on: %s",
-                 err_code_name(code));
+        log_text(LOG_ERROR, "control-not-sent", "the supervisor did not get %s: %s", what, err_code_name(code));
     if (same || code) {
-        buf_done(list);
+        buf_done(body);
         return;
     }
-    buf_done(&p->bindings);
-    p->bindings = *list;
+    buf_done(last);
+    *last = *body;
 }
 
-/* The bindings of a block, and, unless ret_fd is NULL, a sealed memory file with it. */
-static enum err_code seal(const struct buf *block, struct buf *bindings, int *ret_fd, struct err *err)
+/* What the supervisor must know of a block, and, unless ret_fd is NULL, a sealed memory file with it. */
+static enum err_code seal(const struct buf *block, struct buf *bindings, struct buf *limits, int *ret_fd,
+                          struct err *err)
 {
     struct policy *policy;
     enum err_code code = policy_open(buf_span(block), &policy, err);
     if (code)
         return code;
     code = snapshot_bindings(policy, bindings, err);
+    pressure_put_limits(limits, &policy_settings(policy)->pressure);
     policy_close(policy);
     return code || !ret_fd ? code : memory_file_make("mailreeve-policy", buf_span(block), ret_fd, err);
 }
 
-static enum err_code make(struct publish *p, struct buf *bindings, int *ret_fd, struct err *err)
+static enum err_code make(struct publish *p, struct buf *bindings, struct buf *limits, int *ret_fd, struct err *err)
 {
     struct buf block;
     buf_init(&block, POLICY_BLOCK_MAX);
     enum err_code code = cmdlet_policy_block(p->policy, p->generation, &block, err);
     if (!code)
-        code = seal(&block, bindings, ret_fd, err);
+        code = seal(&block, bindings, limits, ret_fd, err);
     buf_wipe(&block); /* it holds the passwords of smart hosts */
     return code;
 }
@@ -92,14 +93,15 @@ void publish_update(struct publish *p)
 {
     uint64_t generation = object_store_generation(p->policy);
     struct err err = {0};
-    struct buf bindings;
+    struct buf bindings, limits;
     int fd;
     if (p->tried && generation == p->generation)
         return;
     p->tried = true;
     p->generation = generation;
     buf_init(&bindings, FRAME_BODY_MAX);
-    p->sound = make(p, &bindings, &fd, &err) == ERR_NONE;
+    buf_init(&limits, FRAME_BODY_MAX);
+    p->sound = make(p, &bindings, &limits, &fd, &err) == ERR_NONE;
     struct log_line l = log_begin(p->sound ? LOG_NOTICE : LOG_ERROR, p->sound ? "policy" : "policy-refused");
     log_int(&l, "version", (int64_t)generation);
     if (!p->sound)
@@ -107,6 +109,7 @@ void publish_update(struct publish *p)
     log_end(&l);
     if (!p->sound) {
         buf_done(&bindings);
+        buf_done(&limits);
         return;
     }
     if (p->fd >= 0)
@@ -114,17 +117,20 @@ void publish_update(struct publish *p)
     p->fd = fd;
     p->version = generation;
     send_to_all(p);
-    send_bindings(p, &bindings);
+    send_control(p, CONTROL_LIMITS, &p->limits, &limits, "the limits of the resources");
+    send_control(p, CONTROL_BINDINGS, &p->bindings, &bindings, "the addresses to listen on");
 }
 
 enum err_code publish_check(void *publish, struct err *err)
 {
     struct publish *p = publish;
-    struct buf bindings;
+    struct buf bindings, limits;
     if (!p->sound)
         return ERR_NONE;
     buf_init(&bindings, FRAME_BODY_MAX);
-    enum err_code code = make(p, &bindings, NULL, err);
+    buf_init(&limits, FRAME_BODY_MAX);
+    enum err_code code = make(p, &bindings, &limits, NULL, err);
     buf_done(&bindings);
+    buf_done(&limits);
     return code;
 }

@@ -1,4 +1,7 @@
-/* publish.h: handing the policy to the processes that work by it, and its bindings to the supervisor. */
+/*
+ * publish.h: handing the policy to the processes that work by it, and to the supervisor what it must know of it:
+ * the bindings, and when resources are short.
+ */
 #pragma once
 
 #include "role/common/role.h"
@@ -12,6 +15,7 @@ struct publish {
     uint64_t version;    /* of the snapshot in fd */
     int fd;              /* a sealed memory file; -1: none yet */
     struct buf bindings; /* the list that the supervisor has */
+    struct buf limits;   /* those of the resources that it has */
 };
 
 /* Role and store stay the caller's. */

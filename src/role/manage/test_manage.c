@@ -213,6 +213,7 @@ static void check_end(struct fixture *f)
 static void test_life(void **state)
 {
     struct fixture *f = *state;
+    expect(f, f->control, CONTROL_LIMITS);
     expect(f, f->control, CONTROL_BINDINGS);
     expect(f, f->control, CONTROL_READY);
     expect(f, f->receive, POLICY_SNAPSHOT);

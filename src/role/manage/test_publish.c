@@ -143,6 +143,19 @@ static void check_none_got(struct fixture *f)
         check_nothing(f, f->ends[i]);
 }
 
+/* The supervisor was told when resources are short. */
+static void check_limits(struct fixture *f, uint64_t memory_high)
+{
+    struct frame frame;
+    assert_int_equal(frame_receive(f->ends[CONTROL], f->buffer, &frame), FRAME_OK);
+    assert_int_equal(frame.type, CONTROL_LIMITS);
+    struct cursor c = cursor_of(frame.body);
+    const struct pressure_limits l = pressure_get_limits(&c);
+    assert_true(cursor_done(&c));
+    assert_int_equal(l.of[PRESSURE_MEMORY].high, memory_high);
+    assert_true(l.of[PRESSURE_QUEUE_DISK].high == PRESSURE_AUTOMATIC);
+}
+
 static void check_bindings(struct fixture *f, const char *want)
 {
     struct frame frame;
@@ -167,6 +180,7 @@ static void test_start(void **state)
     struct fixture *f = *state;
     publish_update(&f->publish);
     check_all_got(f, 3);
+    check_limits(f, 75);
     check_bindings(f, "0.0.0.0:2025 0.0.0.0:2465 0.0.0.0:2587");
     publish_update(&f->publish);
     check_none_got(f);
@@ -177,11 +191,13 @@ static void test_changes(void **state)
     struct fixture *f = *state;
     publish_update(&f->publish);
     check_all_got(f, 3);
+    check_limits(f, 75);
     check_bindings(f, "0.0.0.0:2025 0.0.0.0:2465 0.0.0.0:2587");
     static const struct {
         const char *name, *script;
         size_t connectors;    /* 0: nothing is sent */
         const char *bindings; /* NULL: not sent */
+        uint64_t memory_high; /* of the limits; 0: not sent */
     } rows[] = {
         {"reading", "Get-ReceiveConnector", 0, NULL},
         {"a recipient", "New-Mailbox bob -Password pw", 0, NULL},
@@ -191,6 +207,7 @@ static void test_changes(void **state)
         {"two of it in another order",
          "New-ReceiveConnector six -Usage Custom -Bindings '[::]:2025','0.0.0.0:2025' -RemoteIPRanges 10.0.0.2", 5,
          "[::]:2025 0.0.0.0:2025 0.0.0.0:2465 0.0.0.0:2587"},
+        {"a threshold", "Set-TransportServer -MemoryHighThreshold 90", 5, NULL, 90},
         {"disabled", "Set-ReceiveConnector 'Client mail' -Enabled $false", 5,
          "[::]:2025 0.0.0.0:2025 0.0.0.0:2465"},
         {"still used by another", "Remove-ReceiveConnector twin -Confirm:$false", 4, NULL},
@@ -204,6 +221,8 @@ static void test_changes(void **state)
         publish_update(&f->publish);
         if (rows[i].connectors)
             check_all_got(f, rows[i].connectors);
+        if (rows[i].memory_high)
+            check_limits(f, rows[i].memory_high);
         if (rows[i].bindings)
             check_bindings(f, rows[i].bindings);
         check_none_got(f);
@@ -254,6 +273,7 @@ static void test_kept_when_it_cannot_be_used(void **state)
     struct fixture *f = *state;
     publish_update(&f->publish);
     check_all_got(f, 3);
+    check_limits(f, 75);
     check_bindings(f, "0.0.0.0:2025 0.0.0.0:2465 0.0.0.0:2587");
     assert_int_equal(object_store_begin(f->policy, &f->err), ERR_NONE); /* behind the guard's back */
     assert_int_equal(put_twin_domain(f, f->policy), ERR_NONE);

@@ -103,6 +103,8 @@ static void on_finished(uv_async_t *h)
             keep_for_later(c);
         } else {
             all->pending--;
+            if (unit->unit.result == ERR_NONE)
+                shortage_committed(all->transport, &unit->unit);
             c->done(c);
         }
     }

@@ -37,7 +37,7 @@ static bool claim(struct transport *t, struct err *err)
 {
     struct arena arena;
     struct queue_message *messages;
-    size_t count = 0, room = TRANSPORT_HELD_MAX - t->held, recipients = 0;
+    size_t count = 0, room = transport_held_max(t) - t->held, recipients = 0;
     int64_t now = clock_wall_ms();
     if (room > CLAIM_MAX)
         room = CLAIM_MAX;
@@ -64,7 +64,7 @@ static void on_timer(uv_timer_t *timer)
     struct claims *c = timer->data;
     struct transport *t = c->transport;
     struct err err = {0};
-    if (t->held >= TRANSPORT_HELD_MAX / 2 || t->draining || poison_is_judging(t))
+    if (t->held >= transport_held_max(t) / 2 || t->draining || poison_is_judging(t))
         return; /* recipient_release of the half that is in hand wakes us */
     bool more = claim(t, &err);
     uint64_t wait = err.code ? RETRY_MS : more ? 0 : until_due(t, &err);

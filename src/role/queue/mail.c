@@ -12,12 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+size_t transport_held_max(const struct transport *t)
+{
+    return t->memory_short ? TRANSPORT_HELD_SHORT_MAX : TRANSPORT_HELD_MAX;
+}
+
+size_t transport_body_bytes_max(const struct transport *t)
+{
+    return t->memory_short ? TRANSPORT_BODY_BYTES_SHORT_MAX : TRANSPORT_BODY_BYTES_MAX;
+}
+
 bool transport_may_hold(const struct transport *t)
 {
     struct policy_ref *policy = policy_ref_current();
     bool known = policy != NULL;
     policy_ref_drop(policy);
-    return known && t->held < TRANSPORT_HELD_MAX;
+    return known && t->held < transport_held_max(t);
 }
 
 static bool copy(struct arena *arena, struct span *text)
@@ -105,7 +115,7 @@ void mail_hold(struct mail *m)
     if (m->next)
         m->next->prev = m;
     t->mails = m;
-    if (t->body_bytes > TRANSPORT_BODY_BYTES_MAX)
+    if (t->body_bytes > transport_body_bytes_max(t))
         mail_drop_body(m);
 }
 
@@ -130,7 +140,7 @@ void recipient_release(struct recipient *r)
     struct mail *m = r->mail;
     struct transport *t = m->transport;
     r->destination = NULL;
-    if (t->held-- == TRANSPORT_HELD_MAX / 2)
+    if (t->held-- == transport_held_max(t) / 2)
         claims_wake(t); /* it stopped at the half */
     if (--m->live > 0)
         return;

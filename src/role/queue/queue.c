@@ -2,9 +2,12 @@
  * queue.c: the queue role: the only writer of the queue. It takes messages over, decides where each recipient goes,
  * and sees to it that each one is delivered or reported. transport.h says how.
  *
+ * It tells the supervisor how many recipients wait (shortage.c), and learns from it what is short.
+ *
  * It takes: QUEUE_STORE, QUEUE_ENVELOPE_PART, QUEUE_SPOOL, QUEUE_SPOOL_DROP from receive; POLICY_SNAPSHOT and
  * QUEUE_LIST, QUEUE_CHANGE, QUEUE_EXPORT from manage; answers from directory and deliver.
  */
+#include "role/common/pressure_page.h"
 #include "role/common/roles.h"
 #include "role/queue/changes.h"
 #include "role/queue/poison.h"
@@ -75,6 +78,10 @@ static void on_control(struct role *role, struct frame *f)
     (void)role;
     if (f->type == CONTROL_FAULT)
         poison_on_fault(&transport, f);
+    else if (f->type == CONTROL_RESOURCES)
+        pressure_page_take(f);
+    else if (f->type != CONTROL_RELOAD)
+        role_bad_frame(ROLE_KINDS, f, "not expected by queue");
 }
 
 static void on_upkeep(uv_timer_t *timer)
@@ -118,6 +125,9 @@ static enum err_code start(struct role *role, struct err *err)
     transport.submissions = submissions_new(&transport);
     transport.destinations = destinations_new(&transport);
     transport.claims = claims_new(&transport);
+    transport.shortage = shortage_new(&transport, err);
+    if (!transport.shortage)
+        return err->code;
     if (!transport.submissions || !transport.destinations || !transport.claims)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     if ((code = held_read(&transport, err)) || (code = poison_open(&transport, err)))

@@ -15,7 +15,7 @@
  * let go of (recipient_release) when its outcome is durable. All of it runs on the loop; only group commit and the
  * flush of a spool file have threads.
  *
- * Memory: what is in hand is bounded by TRANSPORT_HELD_MAX recipients; everything else waits in the store. When
+ * Memory: what is in hand is bounded by transport_held_max recipients; everything else waits in the store. When
  * even the few bytes of a list cannot be had the process ends: nothing that was acknowledged is lost by that.
  */
 #pragma once
@@ -33,6 +33,10 @@ enum {
     TRANSPORT_HELD_MAX = 20000,          /* recipients in hand */
     TRANSPORT_BODY_BYTES_MAX = 64 << 20, /* bodies kept in memory between storing and the first attempt */
 };
+/* While memory is short no more than these are taken into hand: they are delivered, and the rest waits in the
+ * store.
+ */
+enum { TRANSPORT_HELD_SHORT_MAX = 1000, TRANSPORT_BODY_BYTES_SHORT_MAX = 4 << 20 };
 enum { TRANSPORT_LEASE_MS = 60 * 60 * 1000, TRANSPORT_RENEW_MS = 15 * 60 * 1000 };
 
 struct change;
@@ -43,6 +47,7 @@ struct destinations;
 struct expansion;
 struct held;
 struct poison;
+struct shortage;
 struct submissions;
 struct unreachable;
 
@@ -56,14 +61,19 @@ struct transport {
     struct held *held_queues;
     struct poison *poison;
     struct claims *claims;
+    struct shortage *shortage;
     struct expansion *expansions; /* those under way */
     struct unreachable *unreachable;
     struct mail *mails; /* in hand */
     size_t held;        /* recipients in hand */
     size_t body_bytes;  /* bodies in memory */
     bool draining;      /* nothing new is begun */
+    bool memory_short;  /* its pressure is high (policy/pressure.h) */
 };
 
+/* How many recipients may be in hand now, and bytes of bodies in memory. */
+size_t transport_held_max(const struct transport *t);
+size_t transport_body_bytes_max(const struct transport *t);
 /* There is room in hand, and a policy to route by: the first may come after the first message to store. */
 bool transport_may_hold(const struct transport *t);
 /* Something came to its end: while draining, perhaps the last. */
@@ -292,6 +302,14 @@ void hasten_queue(struct transport *t, struct span name,
 
 /* QUEUE_EXPORT. */
 void export_on_frame(struct transport *t, struct link *link, const struct frame *f);
+
+/* ---- shortage.c: the queue's part in back pressure ---- */
+
+/* Counts what the store holds; looks every PRESSURE_POLL_MS at what is short, and tells how many recipients wait.
+ */
+struct shortage *shortage_new(struct transport *t, struct err *err);
+/* A unit is durable. */
+void shortage_committed(struct transport *t, const struct queue_unit *unit);
 
 /* ---- view.c ---- */
 

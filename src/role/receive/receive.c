@@ -3,13 +3,15 @@
  * whatever needs a secret, a disk or the network: directory (passwords, recipients), queue (storing).
  *
  * It takes: CONTROL_LISTEN, CONTROL_UNLISTEN, CONTROL_IDENTITY, CONTROL_TRUST, CONTROL_TICKET_KEYS,
- * CONTROL_COUNTERS from the supervisor; POLICY_SNAPSHOT from manage; answers from directory and queue.
+ * CONTROL_COUNTERS, CONTROL_RESOURCES from the supervisor; POLICY_SNAPSHOT from manage; answers from directory and
+ * queue.
  */
 #include "role/receive/receive.h"
 
 #include "role/common/event_sender.h"
 #include "role/common/identity_set.h"
 #include "role/common/policy_ref.h"
+#include "role/common/pressure_page.h"
 #include "role/common/roles.h"
 #include "role/receive/admission.h"
 #include "role/receive/certificates.h"
@@ -86,6 +88,7 @@ static void on_control(struct role *role, struct frame *f)
         certificates_changed();
         break;
     case CONTROL_COUNTERS: admission_take_counters(role, f); break;
+    case CONTROL_RESOURCES: pressure_page_take(f); break;
     case CONTROL_TRUST: certificates_take_trust(f); break;
     case CONTROL_RELOAD: break; /* the certificates came before it */
     default: role_bad_frame(ROLE_KINDS, f, "not expected by receive"); break;

@@ -15,7 +15,9 @@ static void decide_sender(struct session *s)
         session_ask_send_as(s, v.ask_send_as, decide_sender);
         return;
     }
-    if (v.answer.verdict != SMTP_ANSWER_OK)
+    if (v.short_of != PRESSURE_RESOURCES)
+        session_short_of(s, mail->address.text, v.short_of, &v.answer.reply);
+    else if (v.answer.verdict != SMTP_ANSWER_OK)
         session_deny(s, &v.decision, mail->address.text, NULL);
     else if (!admission_message(s->policy, s->connector, s->remote.addr, s->gate.user.guid, clock_mono_ms(),
                                 &limit))
@@ -30,6 +32,7 @@ static void decide_sender(struct session *s)
 void session_mail(struct session *s, const struct smtp_mail *mail)
 {
     arena_reset(&s->transaction);
+    session_pressure(s);
     s->send_as.mail = mail;
     decide_sender(s);
 }

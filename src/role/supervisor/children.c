@@ -89,7 +89,7 @@ static void on_child_frame(void *context, struct frame *f)
         supervisor_check_ready(c->supervisor);
     } else if (f->type == CONTROL_BINDINGS && c->kind == ROLE_MANAGE) {
         supervisor_on_bindings(c->supervisor, f->body);
-    } else {
+    } else if (!pressure_on_frame(c->supervisor, c, f)) {
         role_bad_frame(c->kind, f, "not expected by the supervisor");
     }
 }
@@ -268,6 +268,8 @@ static void child_start(struct child *c)
         tell_queue(s, ROLE_QUEUE);
     if (c->kind == ROLE_RECEIVE)
         counting_hand_over(s, c);
+    if (c->kind == ROLE_RECEIVE || c->kind == ROLE_QUEUE || c->kind == ROLE_MANAGE)
+        pressure_hand_over(s, c);
     if (c->kind == ROLE_RECEIVE || c->kind == ROLE_DELIVER)
         keys_hand_over(s, c);
     join_all(c);

@@ -4,6 +4,7 @@
 #include "role/common/protocol.h"
 #include "role/common/role.h"
 #include "role/common/state.h"
+#include "role/supervisor/resources.h"
 #include "role/supervisor/supervisor.h"
 #include "runtime/link.h"
 #include "runtime/sandbox.h"
@@ -59,7 +60,7 @@ struct watch {
 struct supervisor {
     uv_loop_t loop;
     uv_signal_t signals[3];
-    uv_timer_t drain, retry;
+    uv_timer_t drain, retry, measure;
     const struct supervisor_options *options;
     char state[1024];
     char certs[1040]; /* the folder of the certificates */
@@ -87,6 +88,7 @@ struct supervisor {
     struct counters *counters; /* of all receive processes; NULL: not made */
     struct hash_key counting_key;
     int counting_fd;
+    struct resources resources;
     int exit_status;
 };
 
@@ -134,6 +136,13 @@ enum err_code counting_make(struct supervisor *s, struct err *err);
 void counting_hand_over(struct supervisor *s, struct child *receive);
 /* It is dead, and with it what it counted. */
 void counting_forget(struct supervisor *s, const struct child *receive);
+
+/* ---- pressure.c ---- */
+enum err_code pressure_start(struct supervisor *s, struct err *err);
+/* To a receive, queue or manage process that has just started. */
+void pressure_hand_over(struct supervisor *s, struct child *c);
+/* True: the frame was about resources, and was dealt with. */
+bool pressure_on_frame(struct supervisor *s, const struct child *c, const struct frame *f);
 
 /* ---- watch.c ---- */
 /* Certificates that change on disk are loaded and handed over. */

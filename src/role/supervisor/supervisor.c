@@ -4,6 +4,8 @@
  * signals on, and stop in order: receive processes drain first, so that whatever they accepted is stored; then the
  * rest.
  *
+ * It also watches what the server may run short of (pressure.c).
+ *
  * SIGTERM, SIGINT: stop. SIGHUP: read node.conf and certificates again and tell the roles to reload; certificates
  * that change on disk are taken up without it (watch.c).
  */
@@ -174,7 +176,8 @@ static enum err_code start(struct supervisor *s, struct err *err)
     uv_timer_init(&s->loop, &s->retry);
     s->drain.data = s->retry.data = s;
     watch_start(s);
-    return children_start(s, err);
+    code = pressure_start(s, err);
+    return code ? code : children_start(s, err);
 }
 
 static unsigned count_receivers(unsigned wanted)
@@ -214,6 +217,7 @@ int supervisor_serve(const struct supervisor_options *options)
     }
     uv_run(&s.loop, UV_RUN_DEFAULT);
     keys_wipe(&s);
+    resources_done(&s.resources);
     close(lock);
     log_text(s.killed ? LOG_WARNING : LOG_NOTICE, "stopped", "%s",
              s.killed ? "after processes that did not end were killed" : "orderly");
