@@ -9,7 +9,8 @@
  * Threads. A handle is shared by three, each of which may call its own group at the same time as the others:
  *   writer    queue_commit, queue_maintain
  *   schedule  queue_claim, queue_next_due, queue_load, queue_held
- *   reader    queue_list, queue_counts, queue_names_spool: for administration; never holds up the other two
+ *   reader    queue_list, queue_counts, queue_names_spool: for administration; never holds up the other two.
+ *             These may be called by several threads, of which one reads and the others wait
  * queue_reserve_id and queue_lease may be called from any thread. Opening and closing is nobody's business but the
  * owner's, before the threads start and after they ended.
  */

@@ -328,6 +328,7 @@ static void store_close(struct queue *base)
         close(q->lock_fd);
     lease_done(&q->leases);
     pthread_mutex_destroy(&q->mutex);
+    pthread_mutex_destroy(&q->reading);
     free(q);
 }
 
@@ -354,7 +355,7 @@ static const struct queue_class sqlite_class = {
 enum err_code queue_sqlite_open(const char *path, struct queue **ret, struct err *err)
 {
     struct queue_sqlite *q = calloc(1, sizeof *q);
-    if (!q || pthread_mutex_init(&q->mutex, NULL)) {
+    if (!q || pthread_mutex_init(&q->mutex, NULL) || pthread_mutex_init(&q->reading, NULL)) {
         free(q);
         return queue_no_memory(err);
     }

@@ -78,6 +78,8 @@ struct queue_sqlite {
 
     _Atomic uint64_t last_id;
 
+    pthread_mutex_t reading; /* guards the reader, which several threads may ask; held while it reads */
+
     pthread_mutex_t mutex; /* guards the two below; held by a claim while it searches */
     struct lease_table leases;
     struct due_key scan; /* whatever could be claimed and stands before this is leased */

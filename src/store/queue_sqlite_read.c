@@ -174,10 +174,9 @@ enum err_code store_load(struct queue *base, uint64_t id, unsigned parts, struct
     return code;
 }
 
-enum err_code store_list(struct queue *base, uint64_t after, size_t limit, struct arena *arena,
-                         struct queue_page *ret, struct err *err)
+static enum err_code read_page(struct queue_sqlite *q, uint64_t after, size_t limit, struct arena *arena,
+                               struct queue_page *ret, struct err *err)
 {
-    struct queue_sqlite *q = (struct queue_sqlite *)base;
     struct connection *c = &q->reader;
     struct queue_page page = {.messages = ARENA_ARRAY(arena, limit, struct queue_message)};
     size_t recipients = 0;
@@ -202,6 +201,16 @@ enum err_code store_list(struct queue *base, uint64_t after, size_t limit, struc
     return code;
 }
 
+enum err_code store_list(struct queue *base, uint64_t after, size_t limit, struct arena *arena,
+                         struct queue_page *ret, struct err *err)
+{
+    struct queue_sqlite *q = (struct queue_sqlite *)base;
+    pthread_mutex_lock(&q->reading);
+    enum err_code code = read_page(q, after, limit, arena, ret, err);
+    pthread_mutex_unlock(&q->reading);
+    return code;
+}
+
 /* Two numbers that a statement of the reader answers. */
 static enum err_code read_numbers(struct queue_sqlite *q, enum statement which, uint64_t *ret_a, uint64_t *ret_b,
                                   struct err *err)
@@ -217,9 +226,8 @@ static enum err_code read_numbers(struct queue_sqlite *q, enum statement which, 
     return code;
 }
 
-enum err_code store_counts(struct queue *base, struct queue_counts *ret, struct err *err)
+static enum err_code read_counts(struct queue_sqlite *q, struct queue_counts *ret, struct err *err)
 {
-    struct queue_sqlite *q = (struct queue_sqlite *)base;
     struct queue_counts c = {0};
     enum err_code code = store_begin(&q->reader, err);
     if (code != ERR_NONE)
@@ -264,12 +272,23 @@ enum err_code store_held(struct queue *base, struct arena *arena, struct span **
     return code;
 }
 
+enum err_code store_counts(struct queue *base, struct queue_counts *ret, struct err *err)
+{
+    struct queue_sqlite *q = (struct queue_sqlite *)base;
+    pthread_mutex_lock(&q->reading);
+    enum err_code code = read_counts(q, ret, err);
+    pthread_mutex_unlock(&q->reading);
+    return code;
+}
+
 enum err_code store_names_spool(struct queue *base, struct span name, bool *ret, struct err *err)
 {
     struct queue_sqlite *q = (struct queue_sqlite *)base;
     uint64_t named = 0, unused;
+    pthread_mutex_lock(&q->reading);
     store_bind_text(q->reader.st[ST_NAMES_SPOOL], 1, name);
     enum err_code code = read_numbers(q, ST_NAMES_SPOOL, &named, &unused, err);
+    pthread_mutex_unlock(&q->reading);
     if (code == ERR_NONE)
         *ret = named;
     return code;

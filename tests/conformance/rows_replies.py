@@ -5,6 +5,7 @@ import signal
 import time
 
 from table import AS, DEVIATES, NOT_YET, Row, Section
+from rows_pressure import pressed
 from world import ALICE, BASIC, BOB, PASSWORD, expect, say
 from support.util import message
 
@@ -165,8 +166,10 @@ def too_large(w):
         expect(s.send_mail("x@outside.test", BOB, b"\r\n" + (b"y" * 98 + b"\r\n") * 700), "552 5.3.4 Message size exceeds fixed maximum message size")
 
 
-def no_back_pressure(w):
-    assert "BackPressure" in w.hub.shell("Get-TransportServer | fl")
+def back_pressure(w):
+    c = w.connector("-PermissionGroups AnonymousUsers")
+    with pressed(w, "Medium"), c.session() as s:
+        expect(s.mail("x@outside.test"), "452 4.3.1 Insufficient system resources")
 
 
 def single_label(w):
@@ -227,7 +230,7 @@ REPLIES = Section("3.4", "Replies", (
     Row("MaxProtocolErrors reached", "421 4.7.0 Too many errors on this connection, closing", AS, errors),
     Row("MaxLogonFailures reached", "the session is closed; the text is not known", AS, failed_logons, "`421 4.7.0 Too many failed logon attempts`."),
     Row("Too large", "552 5.3.4 Message size exceeds fixed maximum message size", AS, too_large, "552 from RFC 1870; the documents give the enhanced code."),
-    Row("Back pressure", "452 4.3.1 Insufficient system resources", NOT_YET, no_back_pressure, "There is no back pressure; 452 4.3.1 is said only where memory or disk is out."),
+    Row("Back pressure", "452 4.3.1 Insufficient system resources", AS, back_pressure, "Behind the text stand the resource, its value and its threshold; section 11.4."),
     Row("Service paused", "421 4.3.2 Service not active", DEVIATES, inactive,
         "A disabled connector takes no part in the selection, so that its clients reach the next best one."),
     Row("Service shutting down", "421 4.3.2 Service not available", AS, shutting_down),

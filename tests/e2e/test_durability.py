@@ -55,6 +55,7 @@ class Load:
                             todo.pop(0)
                         else:
                             self.errors[str(r)] += 1
+                            time.sleep(0.02)  # and so where it is refused for a while
             except (OSError, EOFError) as e:
                 self.errors[type(e).__name__] += 1
                 time.sleep(0.02)  # the server is down: try again like any client

@@ -3,17 +3,21 @@
  * recipients wait; and while memory is short it takes less into hand. Delivery itself goes on at every level.
  *
  * The store is counted at the start, before anything else uses it; then what becomes durable is added and
- * subtracted, so that a long queue costs nothing to count. Only a removal of all recipients of a message, which an
- * administrator makes, is counted anew, on the thread pool; what becomes durable meanwhile is added to the result,
- * so it may be off by the commits of that moment, until the next one.
+ * subtracted, so that a long queue costs nothing to count. Only after a removal of all recipients of a message,
+ * which an administrator makes and which does not say how many they were, all is counted anew, on the thread pool.
+ * When something becomes durable at that moment it may have been counted or not; then it is counted again, later.
  */
 #include "role/queue/transport.h"
 
 #include "base/cursor.h"
 #include "role/common/pressure_page.h"
+#include "role/queue/changes.h"
+#include "runtime/clock.h"
 #include "runtime/log.h"
 
 #include <stdlib.h>
+
+enum { RECOUNT_MS = 30 * 1000 }; /* it reads all there is */
 
 struct shortage {
     struct transport *transport;
@@ -21,10 +25,10 @@ struct shortage {
     int64_t waiting;
     uint64_t told;
     bool ever_told;
-    bool stale, counting;
+    bool stale, counting, disturbed; /* something became durable, or may have, while it is counted */
+    int64_t recount_at;
     uv_work_t work;
     struct queue_counts counts;
-    int64_t meanwhile; /* became durable while it is counted */
     struct err err;
 };
 
@@ -54,7 +58,7 @@ void shortage_committed(struct transport *t, const struct queue_unit *unit)
             change += change_of(op);
     }
     s->waiting += change;
-    s->meanwhile += change;
+    s->disturbed = true;
 }
 
 static void count(uv_work_t *w)
@@ -68,17 +72,19 @@ static void counted(uv_work_t *w, int status)
     struct shortage *s = w->data;
     (void)status;
     s->counting = false;
+    s->recount_at = clock_mono_ms() + RECOUNT_MS;
     if (s->err.code)
         log_text(LOG_WARNING, "queue-not-counted", "%s", s->err.text);
     else
-        s->waiting = (int64_t)s->counts.pending + s->meanwhile;
+        s->waiting = (int64_t)s->counts.pending;
+    s->stale = s->stale || s->err.code || s->disturbed || changes_pending(s->transport);
 }
 
 static void recount(struct shortage *s)
 {
     s->stale = false;
     s->counting = true;
-    s->meanwhile = 0;
+    s->disturbed = changes_pending(s->transport);
     s->err = (struct err){0};
     uv_queue_work(&s->transport->role->loop, &s->work, count, counted);
 }
@@ -112,7 +118,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct shortage *s = timer->data;
     look(s->transport);
-    if (s->stale && !s->counting)
+    if (s->stale && !s->counting && clock_mono_ms() >= s->recount_at)
         recount(s);
     tell(s);
 }

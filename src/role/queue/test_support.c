@@ -83,11 +83,22 @@ struct link *bench_link(const struct bench *b, enum bench_end end)
     return b->peers[end].link;
 }
 
+static void on_control(struct bench *b, const struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    b->ready |= f->type == CONTROL_READY;
+    if (f->type != CONTROL_QUEUE_LENGTH)
+        return;
+    b->queue_length = cursor_u64(&c);
+    assert_true(cursor_done(&c));
+    b->lengths++;
+}
+
 static void on_frame(void *context, struct frame *f)
 {
     struct bench_peer *p = context;
     if (p->end == BENCH_CONTROL)
-        p->bench->ready |= f->type == CONTROL_READY;
+        on_control(p->bench, f);
     else if (p->end == BENCH_DIRECTORY)
         peers_on_resolve(p->bench, f);
     else if (p->end == BENCH_DELIVER)

@@ -68,6 +68,8 @@ struct bench {
     char folder[64];
     pid_t pid; /* 0: not running */
     bool ready;
+    uint64_t queue_length; /* as it was told last, */
+    size_t lengths;        /* of so many times */
     struct bench_peer peers[BENCH_ENDS];
     uint64_t policy_version;
     struct arena arena; /* all that was received */

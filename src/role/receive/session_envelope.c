@@ -16,7 +16,7 @@ static void decide_sender(struct session *s)
         return;
     }
     if (v.short_of != PRESSURE_RESOURCES)
-        session_short_of(s, mail->address.text, v.short_of, &v.answer.reply);
+        session_short_of(s, mail->address.text, &v);
     else if (v.answer.verdict != SMTP_ANSWER_OK)
         session_deny(s, &v.decision, mail->address.text, NULL);
     else if (!admission_message(s->policy, s->connector, s->remote.addr, s->gate.user.guid, clock_mono_ms(),

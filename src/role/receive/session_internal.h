@@ -151,8 +151,9 @@ bool session_admit(struct session *s);
 /* ---- session_pressure.c: what is refused while resources are short ---- */
 /* Shows the gate what the server is short of now, for the transaction that begins. */
 void session_pressure(struct session *s);
-/* The refusal of a sender's MAIL for want of a resource, whose numbers are added to the reply's text. */
-void session_short_of(struct session *s, struct span sender, enum pressure_resource r, struct smtp_reply *reply);
+/* The refusal of a sender's MAIL for want of a resource, whose numbers are added to the text of the verdict's
+ * reply. */
+void session_short_of(struct session *s, struct span sender, struct gate_verdict *v);
 /* ---- session_profile.c ---- */
 /* What the session's connector offers, from the policy and the certificates at hand. */
 void session_profile(struct session *s, int64_t wall_ms);

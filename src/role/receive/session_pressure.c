@@ -20,17 +20,17 @@ void session_pressure(struct session *s)
         s->gate.pressure = p;
 }
 
-/* The ring of denials and the log name the property to set, and the numbers. */
-void session_short_of(struct session *s, struct span sender, enum pressure_resource r, struct smtp_reply *reply)
+/* The ring of denials and the log name the property to set, and the numbers; the decision there says "allowed". */
+void session_short_of(struct session *s, struct span sender, struct gate_verdict *v)
 {
-    const struct pressure_state *state = &s->gate.pressure->of[r];
+    const struct pressure_state *state = &s->gate.pressure->of[v->short_of];
     struct buf detail;
     buf_init(&detail, DETAIL_MAX);
-    buf_addf(&detail, "%s (", pressure_property(r, state->level));
-    pressure_print(&detail, r, state);
+    buf_addf(&detail, "%s (", pressure_property(v->short_of, state->level));
+    pressure_print(&detail, v->short_of, state);
     buf_add_char(&detail, ')');
-    session_deny(s, NULL, sender, pressure_remedy(r));
+    session_deny(s, &v->decision, sender, pressure_remedy(v->short_of));
     session_deny_limit(s, buf_span(&detail));
     buf_done(&detail);
-    reply->text = gate_pressure_text(&s->gate, &s->transaction, reply->text, r);
+    v->answer.reply.text = gate_pressure_text(&s->gate, &s->transaction, v->answer.reply.text, v->short_of);
 }
