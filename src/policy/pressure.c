@@ -255,9 +255,11 @@ static void print_bytes(struct buf *out, uint64_t n)
         buf_addf(out, "%" PRIu64 " KB", n / 1024);
 }
 
+/* At most 9999: whatever has come from another process is printed. */
 static unsigned permille(uint64_t part, uint64_t of)
 {
-    return of ? (unsigned)((double)part * 1000.0 / (double)of) : 0;
+    double n = of ? (double)part * 1000.0 / (double)of : 0;
+    return n < 9999 ? (unsigned)n : 9999;
 }
 
 static void print_memory(struct buf *out, const struct pressure_state *s, uint64_t allowed)

@@ -108,11 +108,13 @@ static void spoil(struct test_policy *t, int what)
     case 66: o->secure_domains.count++; break;
     case 67: o->hub_servers.first++; break;
     case 68: o->edge_servers.count = UINT32_MAX; break;
+    case 69: o->pressure.of[PRESSURE_MEMORY].high = 101; break;
+    case 70: o->pressure.of[PRESSURE_MEMORY].medium = UINT64_MAX; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 69 };
+enum { SPOILT = 71 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

@@ -143,6 +143,10 @@ static void test_defaults(void **state UNUSED)
         {"mailboxes", o->lmtp, 0},
         {"receive size", o->max_receive_size, POLICY_UNLIMITED_WIDE},
         {"envelope", o->max_recipients, POLICY_UNLIMITED},
+        {"queue disk", o->pressure.of[PRESSURE_QUEUE_DISK].high, PRESSURE_AUTOMATIC},
+        {"log disk", o->pressure.of[PRESSURE_LOG_DISK].medium, PRESSURE_AUTOMATIC},
+        {"memory", o->pressure.of[PRESSURE_MEMORY].high, 75},
+        {"queue length", o->pressure.of[PRESSURE_QUEUE_LENGTH].medium, 1500000},
     };
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         CHECK_INT(numbers[i].name, numbers[i].got, numbers[i].want);
@@ -184,6 +188,9 @@ static void test_others(void **state UNUSED)
     CHECK_INT("expiry", o->expiration_ms, 5000);
     CHECK_INT("receive size", o->max_receive_size, 77);
     CHECK_INT("envelope", o->max_recipients, 66);
+    CHECK_INT("queue disk", o->pressure.of[PRESSURE_QUEUE_DISK].medium, 9000);
+    CHECK_INT("memory", o->pressure.of[PRESSURE_MEMORY].high, 88);
+    CHECK_INT("queue length", o->pressure.of[PRESSURE_QUEUE_LENGTH].high == UINT64_MAX, 1);
     CHECK_SPAN("host", policy_text(p, o->host), SPAN("mail.example.com"));
     CHECK_SPAN("postmaster", policy_text(p, o->postmaster), SPAN("pm@example.com"));
     CHECK_SPAN("mailbox host", policy_text(p, o->mailbox_host), SPAN("127.0.0.1:24"));
@@ -241,6 +248,8 @@ static void test_refused_records(void **state UNUSED)
         {"a domain twice", "AcceptedDomain: Name=x|DomainName=a.b\nAcceptedDomain: Name=y|DomainName=A.B",
          ERR_CONFLICT, "DomainName"},
         {"role", "TransportServer: Name=x|Role=Mailbox", ERR_INVALID, "Hub, Edge"},
+        {"percentage", "TransportServer: Name=x|MemoryMediumThreshold=#101", ERR_INVALID, "MemoryMediumThreshold"},
+        {"threshold", "TransportServer: Name=x|QueueDiskHighThreshold=much", ERR_INVALID, "QueueDiskHighThreshold"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct test_policy t;

@@ -43,7 +43,8 @@ const char test_everything[] =
     "AcceptedDomain: Name=main|DomainName=Example.COM|DomainType=internalrelay|Default=$true\n"
     "AcceptedDomain: Name=below|DomainName=*.example.com\n"
     "TransportServer: Name=mail.example.com|Role=Edge|QueueGlitchRetryCount=#0|MessageExpirationTimeout=#5000|"
-    "MailboxDeliveryProtocol=Lmtp|MailboxDeliveryHost=127.0.0.1:24\n"
+    "MailboxDeliveryProtocol=Lmtp|MailboxDeliveryHost=127.0.0.1:24|QueueDiskMediumThreshold=#9000|"
+    "MemoryHighThreshold=#88|QueueLengthHighThreshold=Unlimited\n"
     "TransportConfig: ExternalPostmasterAddress=pm@example.com|MaxReceiveSize=#77|MaxRecipientEnvelopeLimit=#66|"
     "TLSReceiveDomainSecureList=[partner.test,other.test]|HubTransportServerCertificates=[" TEST_PIN_HUB "]|"
     "EdgeTransportServerCertificates=[" TEST_PIN_EDGE "]";

@@ -20,6 +20,9 @@ NUMBERS = r"queue disk: \d+ MB free, 1073741824 MB wanted"
 REFUSAL = r"^4\.3\.1 Insufficient system resources \(%s\) \[mr-[0-9a-z]+\]$" % NUMBERS
 
 
+needs_mounts = pytest.mark.skipif(not PrivateMounts.allowed(), reason="needs root and private mounts")
+
+
 @pytest.fixture
 def hub():
     s = Server()
@@ -162,9 +165,56 @@ def test_memory_is_measured(hub):
     assert [x["Resource"] for x in rows] == ["QueueDisk", "Memory", "QueueLength", "LogDisk"]
 
 
-# -- full disks
+@needs_mounts
+def test_memory_over_its_limit():
+    """The limit of the control group, as a container sees it."""
+    with PrivateMounts() as mounts:
+        limit = "/sys/fs/cgroup/memory.max"
+        mounts.small_disk("/sys/fs/cgroup", 64 << 10)
+        s = Server()
+        try:
+            s.relax()
+            s.mailbox(ALICE, PASSWORD)
+            s.connector("outside", "127.0.0.2")
+            settle()
+            with s.login(ALICE, PASSWORD) as user, outside(s) as c:
+                used = steady_memory(s)  # a password's hash takes more for a moment
+                limits(s, "-MemoryMediumThreshold 20 -MemoryHighThreshold 100")
+                put(limit, used * 2)
+                wait_level(s, "Medium", "Memory")
+                r = c.mail(OUTSIDE)
+                assert r == "452 4.3.1" and re.match(r"4\.3\.1 Insufficient system resources \(memory: \d+ MB \(\d+\.\d % of \d+ MB\) in use, \d+ MB allowed\) \[mr-", r.text), r
+                assert user.mail(ALICE) == "250 2.1.0" and user.cmd("RSET") == 250
+                put(limit, used // 2)
+                wait_level(s, "High", "Memory")
+                assert user.mail(ALICE) == "452 4.3.1"
+                put(limit, "max")
+                wait_level(s, "Normal", "Memory")
+                assert c.send_mail(OUTSIDE, ALICE, message("again", OUTSIDE, ALICE)) == "250 2.6.0"
+            s.wait_mail(ALICE, "again")
+            wait_logged(s, "pressure-increased id=15004 resource=Memory from=Medium to=High")
+        finally:
+            s.close()
 
-needs_mounts = pytest.mark.skipif(not PrivateMounts.allowed(), reason="needs root and private mounts")
+
+def steady_memory(server):
+    """What is in use once all processes are there."""
+    last = [0]
+
+    def look():
+        before, last[0] = last[0], resource(server, "Memory")["Value"]
+        return 0.8 * before < last[0] < 1.25 * before and last[0]
+    return wait_for("memory that does not grow", look, 60, every=2.5)
+
+
+def put(path, what):
+    """At once: the server must not read half of it."""
+    with open(path + ".new", "w", encoding="ascii") as f:
+        f.write("%s\n" % what)
+    os.rename(path + ".new", path)
+
+
+# -- full disks
 
 
 def sound(state):

@@ -78,24 +78,52 @@ static uint64_t limit_of(const char *path)
     return measure_limit(read_text(path, buffer));
 }
 
-/* Each group above ours may have a limit of its own. */
-static uint64_t group_limit(void)
+/*
+ * The least limit of a group and of those above it, each of which may have one. The root is asked as well: a
+ * container sees its own group there.
+ */
+static uint64_t least_limit(const char *base, struct span group, const char *file)
 {
-    char buffer[TEXT_MAX], path[TEXT_MAX + 64];
-    uint64_t least = limit_of(CGROUP "/memory/memory.limit_in_bytes"), here; /* version 1 */
-    struct span rest = read_text("/proc/self/cgroup", buffer), line, group = SPAN("/");
-    while (span_split(&rest, '\n', &line))
-        if (span_starts(line, SPAN("0::/")))
-            group = span_from(line, 3);
-    for (int depth = 0; depth < GROUP_DEPTH_MAX && group.len; depth++) {
+    char path[TEXT_MAX + 64];
+    uint64_t least = UINT64_MAX;
+    for (int depth = 0; depth < GROUP_DEPTH_MAX; depth++) {
         size_t slash = span_rfind(group, '/');
-        snprintf(path, sizeof path, CGROUP "%.*s/memory.max", SPAN_ARG(group));
-        if ((here = limit_of(path)) < least)
+        snprintf(path, sizeof path, "%s%.*s/%s", base, SPAN_ARG(group), file);
+        uint64_t here = limit_of(path);
+        if (here < least)
             least = here;
+        if (!group.len)
+            break;
         group = span_head(group, slash == SIZE_MAX ? 0 : slash);
     }
-    here = limit_of(CGROUP "/memory.max"); /* of a container that sees its own group as the root */
-    return here < least ? here : least;
+    return least;
+}
+
+bool measure_group(struct span line, bool *ret_unified, struct span *ret_path)
+{
+    struct span number, controllers, word;
+    if (!span_split(&line, ':', &number) || !span_split(&line, ':', &controllers) || !span_starts(line, SPAN("/")))
+        return false;
+    bool memory = controllers.len == 0;
+    *ret_unified = memory;
+    while (!memory && span_split(&controllers, ',', &word))
+        memory = span_eq(word, SPAN("memory"));
+    *ret_path = line.len == 1 ? SPAN("") : line;
+    return memory;
+}
+
+/* Version 2 has one tree of groups, version 1 one for memory; where both are there either may limit us. */
+static uint64_t group_limit(void)
+{
+    char buffer[TEXT_MAX];
+    struct span rest = read_text("/proc/self/cgroup", buffer), line, unified = SPAN(""), memory = SPAN(""), path;
+    bool is_unified;
+    while (span_split(&rest, '\n', &line))
+        if (measure_group(line, &is_unified, &path))
+            *(is_unified ? &unified : &memory) = path;
+    uint64_t two = least_limit(CGROUP, unified, "memory.max"),
+             one = least_limit(CGROUP "/memory", memory, "memory.limit_in_bytes");
+    return two < one ? two : one;
 }
 
 struct pressure_reading measure_memory(const pid_t *pids, size_t count)

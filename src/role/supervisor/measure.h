@@ -21,5 +21,7 @@ struct pressure_reading measure_memory(const pid_t *pids, size_t count);
 
 /* "size resident shared ..." of /proc/PID/statm, in pages: resident less shared; 0 when it is none. For tests. */
 uint64_t measure_statm(struct span text);
+/* A line of /proc/PID/cgroup. False: it is not about memory. *ret_path: "/a/b", or "" for the root. */
+bool measure_group(struct span line, bool *ret_unified, struct span *ret_path);
 /* A control group's limit ("max", or bytes); UINT64_MAX: none. */
 uint64_t measure_limit(struct span text);

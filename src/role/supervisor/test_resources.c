@@ -187,6 +187,30 @@ static void test_machine(void **state)
         uint64_t bytes;
     } limits[] = {{"max\n", UINT64_MAX}, {"536870912\n", 536870912}, {"", UINT64_MAX}, {"-1", UINT64_MAX}};
     (void)state;
+    static const struct {
+        const char *line;
+        bool about_memory, unified;
+        const char *path;
+    } groups[] = {
+        {"0::/system.slice/mailreeve.service", true, true, "/system.slice/mailreeve.service"},
+        {"0::/", true, true, ""},
+        {"4:memory:/docker/1", true, false, "/docker/1"},
+        {"5:cpu,memory:/a:b", true, false, "/a:b"},
+        {"5:cpu,cpuacct:/a"},
+        {"9:name=memory:/a"},
+        {"4:memory"},
+        {"0::elsewhere"},
+        {""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        bool unified = false;
+        struct span path = SPAN("");
+        CHECK_INT(groups[i].line, measure_group(span_of(groups[i].line), &unified, &path), groups[i].about_memory);
+        if (groups[i].about_memory) {
+            CHECK_INT(groups[i].line, unified, groups[i].unified);
+            CHECK_SPAN(groups[i].line, path, span_of(groups[i].path));
+        }
+    }
     for (size_t i = 0; i < ARRAY_LEN(statm); i++)
         CHECK_INT(statm[i].text, measure_statm(span_of(statm[i].text)), statm[i].pages);
     for (size_t i = 0; i < ARRAY_LEN(limits); i++)
