@@ -213,7 +213,8 @@ def test_structure(server):
     e = explain(server, "--remote", "192.0.2.1", "--local", "127.0.0.1:%d" % server.submission, "--tls", "--user", "alice", "--from", "alice@example.com",
                 "--to", "bob@example.com")
     assert list(e) == ["verdict", "cause", "stage", "code", "reason", "session", "connectors", "connector", "fqdn", "certificate", "beforeTls", "afterTls",
-                       "firstToken", "lastToken", "dialogue", "limits", "route", "undeliverable", "remedies"]
+                       "firstToken", "lastToken", "dialogue", "limits", "resources", "route", "undeliverable", "remedies"]
+    assert [(r["name"], r["level"], r["refuses"]) for r in e["resources"]] == [(n, "Normal", False) for n in ("QueueDisk", "Memory", "QueueLength", "LogDisk")]
     assert e["verdict"] == "allowed" and e["connector"] == "Client mail" and not e["undeliverable"]
     assert e["firstToken"] == ["NT AUTHORITY\\ANONYMOUS LOGON", "Everyone"]
     assert "alice@example.com" in e["lastToken"] and "NT AUTHORITY\\Authenticated Users" in e["lastToken"]
