@@ -79,8 +79,10 @@ static void write_each(struct action *a, enum queue_op_kind kind, void (*next)(s
     a->next = next;
     a->found = 0;
     a->open = a->count;
-    if (a->count == 0)
-        next(a);
+    if (a->count == 0) {
+        next(a); /* which may be its end */
+        return;
+    }
     for (size_t i = 0, n = a->open; i < n; i++) {
         struct change *c = change_new(a->transport, 1, on_written, a);
         ASSERT(c);
