@@ -39,11 +39,27 @@ static void expanded(void **state)
     bench_finish(b, 2);
 }
 
+/* By an administrator, from the store and from hand. */
+static void removed(void **state)
+{
+    struct bench *b = *state;
+    bench_policy(b, "MessageRetryInterval=#3600000", NULL);
+    bench_rule(b, (struct bench_rule){"slow@far.test", DELIVERY_TEMPORARY, 451, "4.3.0", "busy"});
+    bench_rule(b, (struct bench_rule){"late@far.test", DELIVERY_TEMPORARY, 451, "4.3.0", "busy"});
+    uint64_t id = BENCH_SEND(b, "bob@example.com", "slow@far.test,late@far.test,done@far.test");
+    bench_deliver(b);
+    until_waiting(b, 2);
+    bench_act_on_message(b, QUEUE_ACTION_REMOVE_MESSAGES, id);
+    until_waiting(b, 0);
+    bench_finish(b, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(counted, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(expanded, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(removed, bench_setup, bench_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
