@@ -7,7 +7,6 @@
  */
 #include "role/receive/session.h"
 
-#include "policy/select.h"
 #include "role/receive/receive.h"
 #include "role/receive/session_internal.h"
 #include "runtime/clock.h"
@@ -63,8 +62,7 @@ void session_reply(struct session *s, const struct smtp_answer *answer)
     s->answer_ready = true;
 }
 
-/* The timer is the machine's, until the session ends; then it bounds the end. */
-static void set_timer(struct session *s)
+void session_set_timer(struct session *s)
 {
     if (s->ending)
         return;
@@ -86,6 +84,15 @@ static void give_answers(struct session *s)
     }
 }
 
+void session_end(struct session *s)
+{
+    if (s->closed || s->ending)
+        return;
+    s->ending = true;
+    uv_timer_start(&s->timer, on_timer, CLOSE_WAIT_MS, 0);
+    connection_close(s->connection);
+}
+
 /*
  * A machine that wants input has said all that it can say. One that does not waits for an answer or for the end of
  * a tarpit; both have their own limit of time.
@@ -104,114 +111,9 @@ void session_settle(struct session *s)
         connection_resume(s->connection);
     end_unless_reply_due(s);
     if (!s->closed)
-        set_timer(s);
+        session_set_timer(s);
     session_unref(s);
 }
-
-/* ---- the machine's callbacks ---- */
-
-static void on_write(void *context, struct span bytes)
-{
-    struct session *s = context;
-    protocol_log_lines(s->protocol, PROTOCOL_ROW_SENT, bytes);
-    if (!s->closed)
-        connection_write(s->connection, bytes);
-}
-
-static void on_start_tls(void *context)
-{
-    struct session *s = context;
-    size_t dropped = s->closed ? 0 : connection_start_tls(s->connection, s->tls);
-    if (dropped) {
-        struct log_line l = log_begin(LOG_WARNING, "plaintext-discarded");
-        log_id(&l, "session", s->id);
-        log_int(&l, "bytes", (int64_t)dropped);
-        log_end(&l);
-    }
-}
-
-static void on_ask(void *context, const struct smtp_ask *ask)
-{
-    struct session *s = context;
-    session_facts_ask(s, ask);
-    switch (ask->kind) {
-    case SMTP_ASK_AUTH_START: session_auth_start(s, ask); break;
-    case SMTP_ASK_AUTH_STEP: session_auth_step(s, ask->auth_step); break;
-    case SMTP_ASK_AUTH_CANCEL: session_auth_end(s); break;
-    case SMTP_ASK_MAIL: session_mail(s, ask->mail); break;
-    case SMTP_ASK_RCPT: session_rcpt(s, ask->rcpt); break;
-    case SMTP_ASK_VRFY: session_reply(s, &(struct smtp_answer){.verdict = SMTP_ANSWER_OK}); break;
-    case SMTP_ASK_MESSAGE_BEGIN: session_message_begin(s); break;
-    case SMTP_ASK_MESSAGE_END: session_message_end(s); break;
-    case SMTP_ASK_MESSAGE_ABORT: session_message_abort(s); break;
-    case SMTP_ASK_KINDS: break;
-    }
-}
-
-static void on_body(void *context, struct span bytes)
-{
-    session_message_body(context, bytes);
-}
-
-void session_end(struct session *s)
-{
-    if (s->closed || s->ending)
-        return;
-    s->ending = true;
-    uv_timer_start(&s->timer, on_timer, CLOSE_WAIT_MS, 0);
-    connection_close(s->connection);
-}
-
-static void on_close(void *context)
-{
-    session_end(context);
-}
-
-static void on_event(void *context, enum smtp_event event, struct span detail)
-{
-    static const char *const names[SMTP_EVENT_KINDS] = {
-        [SMTP_EVENT_BAD_COMMAND] = "bad-command",
-        [SMTP_EVENT_BAD_LINE] = "bad-line",
-        [SMTP_EVENT_BAD_CONTENT] = "bad-content",
-        [SMTP_EVENT_DISCARDED] = "plaintext-discarded",
-        [SMTP_EVENT_AUTH_FAILED] = "auth-failed",
-        [SMTP_EVENT_AUTH_REFUSED] = "auth-refused",
-        [SMTP_EVENT_LIMIT] = "limit",
-        [SMTP_EVENT_TOO_MANY_ERRORS] = "too-many-errors",
-        [SMTP_EVENT_TOO_MANY_FAILURES] = "too-many-logon-failures",
-        [SMTP_EVENT_TIMEOUT] = "timeout",
-        [SMTP_EVENT_TARPIT] = "tarpit",
-        [SMTP_EVENT_NO_MEMORY] = "no-memory",
-        [SMTP_EVENT_BAD_ANSWER] = "bad-answer",
-    };
-    struct session *s = context;
-    bool usual = event == SMTP_EVENT_BAD_COMMAND || event == SMTP_EVENT_TIMEOUT;
-    struct log_line l = log_begin(event == SMTP_EVENT_TARPIT ? LOG_DEBUG
-                                  : usual                    ? LOG_INFO
-                                                             : LOG_NOTICE,
-                                  names[event]);
-    log_id(&l, "session", s->id);
-    log_str(&l, "remote", s->remote_text);
-    log_span(&l, "detail", detail);
-    log_end(&l);
-    session_denial_event(s, event, detail);
-    session_protocol_event(s, event, detail);
-    session_facts_event(s, event);
-}
-
-static void on_line(void *context, struct span shown)
-{
-    struct session *s = context;
-    protocol_log_row(s->protocol, PROTOCOL_ROW_RECEIVED, shown, SPAN(""));
-}
-
-static struct span on_refused(void *context, const struct smtp_reply *reply)
-{
-    return session_refused(context, reply);
-}
-
-static const struct smtp_server_output output = {on_write, on_start_tls, on_ask,  on_body,
-                                                 on_close, on_event,     on_line, on_refused};
 
 /* ---- the connection's callbacks ---- */
 
@@ -233,33 +135,9 @@ static size_t on_input(void *context, struct span bytes)
             break;
     }
     if (!s->closed)
-        set_timer(s);
+        session_set_timer(s);
     session_unref(s);
     return taken;
-}
-
-/* Nobody has logged on: at the start, and again behind STARTTLS, when all that was said before is forgotten (RFC
- * 3207 4.2). */
-static void forget_user(struct session *s)
-{
-    session_gate_begin(s);
-    s->user = (struct span){0};
-}
-
-static void log_start(const struct session *s)
-{
-    char local[IP_ENDPOINT_TEXT_MAX], remote[IP_ENDPOINT_TEXT_MAX];
-    struct log_line l = log_begin(LOG_INFO, "session-start");
-    log_id(&l, "session", s->id);
-    log_str(&l, "remote", ip_print_endpoint(s->remote, remote));
-    log_str(&l, "local", ip_print_endpoint(s->local, local));
-    if (s->proxy_peer.port)
-        log_str(&l, "proxy", ip_print_endpoint(s->proxy_peer, remote));
-    if (s->published.port)
-        log_str(&l, "published", ip_print_endpoint(s->published, remote));
-    log_span(&l, "connector", policy_text(s->policy, s->connector->name));
-    log_int(&l, "policy", (int64_t)policy_ref_version(s->policy_ref));
-    log_end(&l);
 }
 
 static void on_secured(void *context)
@@ -274,7 +152,7 @@ static void on_secured(void *context)
     log_end(&l);
     session_protocol_secured(s);
     if (!s->profile.tls_active)
-        forget_user(s);
+        session_gate_begin(s);
     session_peer_secured(s);
     session_facts_secured(s);
     if (s->profile.tls_active) {
@@ -283,7 +161,7 @@ static void on_secured(void *context)
         session_protocol_permissions(s);
         smtp_server_tls_started(s->smtp, clock_mono_ms());
     }
-    set_timer(s);
+    session_set_timer(s);
 }
 
 static void on_input_ended(void *context)
@@ -349,67 +227,7 @@ static void on_timer(uv_timer_t *t)
     session_unref(s);
 }
 
-/* ---- beginning ---- */
-
-/* True when the connection has a connector that serves it. */
-static bool choose_connector(struct session *s)
-{
-    if (!s->policy_ref)
-        s->policy_ref = policy_ref_current();
-    s->policy = policy_ref_policy(s->policy_ref);
-    s->connector = policy_select(s->policy, s->local, s->remote.addr);
-    ip_print(s->remote.addr, s->remote_text);
-    if (!s->connector) {
-        log_text(LOG_NOTICE, "no-connector", "no receive connector serves %s on port %u", s->remote_text,
-                 s->local.port);
-        return false;
-    }
-    return true;
-}
-
-/* Counts the connection and makes ready what the connector offers; true when it can be offered. */
-static bool prepare(struct session *s)
-{
-    if (!session_admit(s))
-        return false;
-    session_profile(s, clock_wall_ms());
-    if (!gate_can_greet(s->connector, s->tls)) {
-        log_text(LOG_ERROR, "no-certificate", "implicit TLS without a certificate: the connection of %s is closed",
-                 s->remote_text);
-        return false;
-    }
-    return true;
-}
-
-static void begin(struct session *s)
-{
-    forget_user(s);
-    s->began_ms = clock_mono_ms();
-    s->smtp = smtp_server_new(&s->profile, &output, s, clock_mono_ms());
-    if (!s->smtp) {
-        session_end(s);
-        return;
-    }
-    log_start(s);
-    session_protocol_begin(s);
-    session_facts_begin(s);
-    connection_begin(s->connection, s->profile.tls_active ? s->tls : NULL);
-    if (!s->profile.tls_active)
-        smtp_server_start(s->smtp, clock_mono_ms(), clock_wall_ms());
-    set_timer(s);
-}
-
-void session_open(struct session *s)
-{
-    if (!choose_connector(s))
-        session_end(s);
-    else if (session_proxy_begin(s))
-        return;
-    else if (!prepare(s))
-        session_end(s);
-    else
-        begin(s);
-}
+/* ---- all of them ---- */
 
 void session_accept(struct role *role, uv_stream_t *listener)
 {

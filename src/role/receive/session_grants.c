@@ -23,6 +23,7 @@ void session_gate_begin(struct session *s)
     gate_begin(&s->gate, s->policy, s->connector, 0);
     s->gate.used = on_used;
     s->gate.used_context = s;
+    s->user = (struct span){0};
 }
 
 struct gate *session_gate(struct session *s)

@@ -86,16 +86,22 @@ struct session {
 void session_reply(struct session *s, const struct smtp_answer *answer);
 /* Gives a kept answer, feeds what waits, sets the timer: after every call of the machine. */
 void session_settle(struct session *s);
+/* The timer is the machine's, until the session ends; then it bounds the end. */
+void session_set_timer(struct session *s);
 void session_ref(struct session *s);
 void session_unref(struct session *s);
+/* Says what is due, then closes. More than once is once. */
+void session_end(struct session *s);
+
+/* ---- session_output.c ---- */
+/* The machine's callbacks; their context is the session. */
+extern const struct smtp_server_output session_output;
+/* ---- session_begin.c ---- */
 /*
  * Selects the connector for the addresses and begins: with the greeting, with TLS, or by awaiting a PROXY header.
  * The session ends where it cannot be served.
  */
 void session_open(struct session *s);
-/* Says what is due, then closes. More than once is once. */
-void session_end(struct session *s);
-
 /* ---- proxy.c ---- */
 /* True when a PROXY header has to come first; it is awaited then, and session_open is called again behind it. */
 bool session_proxy_begin(struct session *s);
@@ -106,7 +112,8 @@ void session_proxy_input_ended(struct session *s);
 bool session_proxy_uninvited(struct session *s, struct span first);
 void session_proxy_free(struct session *s);
 /* ---- session_grants.c ---- */
-/* Nobody has logged on. */
+/* Nobody has logged on: at the start, and again behind STARTTLS, when all that was said before is forgotten (RFC
+ * 3207 4.2). */
 void session_gate_begin(struct session *s);
 /* The gate as it is to be asked now. */
 struct gate *session_gate(struct session *s);
