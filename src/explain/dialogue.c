@@ -54,7 +54,7 @@ static void begin_gate(struct dialogue *d, bool tls)
 {
     struct explanation *e = d->e;
     const struct gate_tls none = {.fingerprint = SPAN("")};
-    gate_begin(&d->gate, e->policy, e->connector, 0);
+    gate_begin(&d->gate, e->policy, e->connector, 0, d->marks);
     d->gate.pressure = e->pressure;
     if (tls)
         gate_secured(&d->gate, gate_asks_certificate(e->policy, e->connector) ? &e->session->client : &none,

@@ -7,6 +7,7 @@ struct dialogue {
     struct explanation *e;
     const struct explain_facts *facts; /* NULL: only EHLO is said */
     struct gate gate;
+    uint8_t marks[POLICY_ACL_MAX]; /* the gate's */
     struct smtp_server_profile profile;
     struct smtp_server *server;
     enum explain_stage last; /* the client leaves behind it */

@@ -17,6 +17,7 @@ struct server {
     const struct test_world *w;
     const struct explain_session *session;
     struct gate gate;
+    uint8_t marks[POLICY_ACL_MAX];
     struct smtp_server *smtp;
     struct smtp_server_profile profile;
     struct buf replies;
@@ -31,7 +32,7 @@ struct server {
 
 static void begin_gate(struct server *s, const struct policy *p, const struct receive_connector *c)
 {
-    gate_begin(&s->gate, p, c, 0);
+    gate_begin(&s->gate, p, c, 0, s->marks);
     s->gate.pressure = s->w->pressure;
 }
 

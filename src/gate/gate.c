@@ -24,9 +24,11 @@ struct token gate_token(const struct gate *g, const struct gate_user *user)
     return token_build(&facts);
 }
 
-void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers)
+void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers,
+                uint8_t *marks)
 {
-    *g = (struct gate){.policy = p, .connector = c, .servers = servers, .now_ms = INT64_MAX};
+    *g = (struct gate){.policy = p, .connector = c, .servers = servers, .now_ms = INT64_MAX, .tx.marks = marks};
+    memset(marks, 0, c->acl.count);
     g->token = gate_token(g, &g->user);
 }
 

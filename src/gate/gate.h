@@ -40,7 +40,7 @@ struct gate_transaction {
         enum gate_send_as verdict;
     } known[GATE_AUTHORS_MAX];
     size_t known_count;
-    uint8_t marks[POLICY_ACL_MAX];
+    uint8_t *marks; /* of each entry (policy/marks.h); the caller's */
 };
 
 /* A session at its connector. */
@@ -87,9 +87,11 @@ struct gate_verdict {
 
 /*
  * Begins a session on a connector, which must be of the policy: nobody has logged on. Also behind STARTTLS, when
- * all that was said before is forgotten (RFC 3207 4.2). servers: as in struct gate.
+ * all that was said before is forgotten (RFC 3207 4.2). servers: as in struct gate. marks: c->acl.count octets,
+ * which must outlive the gate and belong to it alone; their contents do not matter.
  */
-void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers);
+void gate_begin(struct gate *g, const struct policy *p, const struct receive_connector *c, unsigned servers,
+                uint8_t *marks);
 
 /* What narrowed entries are measured against, before every ask: TLS is active, and the time since 1970. */
 void gate_now(struct gate *g, bool tls, int64_t now_ms);

@@ -36,10 +36,18 @@ static const struct gate_user alice = {.guid = SPAN_INIT("alice"), .addresses = 
 
 static const struct smtp_envelope nobody; /* no entry is narrowed by recipients */
 
+/* For several gates at once, none of them for long. */
+static uint8_t *fresh_marks(void)
+{
+    static uint8_t marks[8][POLICY_ACL_MAX];
+    static unsigned next;
+    return marks[next++ % ARRAY_LEN(marks)];
+}
+
 static struct gate begin(const struct test_policy *t, const char *connector)
 {
     struct gate g;
-    gate_begin(&g, t->policy, test_receive(t, connector), 0);
+    gate_begin(&g, t->policy, test_receive(t, connector), 0, fresh_marks());
     return g;
 }
 
@@ -150,10 +158,10 @@ static void test_log_on(void **state UNUSED)
     check_reply("accepted", &v.answer, NULL);
     CHECK_INT("accepted", v.decision.question, QUESTION_AUTH);
     CHECK_INT("accepted: is a user", token_is_user(&user.token), true);
-    gate_begin(&user, t.policy, user.connector, 0);
+    gate_begin(&user, t.policy, user.connector, 0, fresh_marks());
     CHECK_INT("forgotten", token_is_anonymous(&user.token), true);
     CHECK_INT("secured from the start", token_has(&secured.token, PRINCIPAL_EXTERNALLY_SECURED, SPAN("")), true);
-    gate_begin(&user, t.policy, user.connector, PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS));
+    gate_begin(&user, t.policy, user.connector, PRINCIPAL_BIT(PRINCIPAL_PARTNER_SERVERS), fresh_marks());
     CHECK_INT("a server", token_has(&user.token, PRINCIPAL_PARTNER_SERVERS, SPAN("")), true);
     gate_log_on(&user, &alice);
     CHECK_INT("a server's user", token_has(&user.token, PRINCIPAL_PARTNER_SERVERS, SPAN("")), true);
@@ -299,7 +307,7 @@ static void test_certificates(void **state UNUSED)
         CHECK_INT(rows[i].name, g.servers, rows[i].servers);
         CHECK_INT(rows[i].name, token_is_anonymous(&g.token), rows[i].servers == 0);
         CHECK_SPAN(rows[i].name, gate_partner(&g), span_of(rows[i].partner));
-        gate_begin(&g, t.policy, g.connector, 0);
+        gate_begin(&g, t.policy, g.connector, 0, fresh_marks());
         CHECK_INT(rows[i].name, token_is_anonymous(&g.token), true);
     }
     /* Nobody is pinned: nobody is asked. */
@@ -373,14 +381,14 @@ static void test_auth_as(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct gate g;
         const struct smtp_mail mail = {.auth = span_of(rows[i].auth)};
-        gate_begin(&g, t.policy, test_receive(&t, rows[i].connector), rows[i].servers);
+        gate_begin(&g, t.policy, test_receive(&t, rows[i].connector), rows[i].servers, fresh_marks());
         if (rows[i].alice)
             gate_log_on(&g, &alice);
         CHECK_INT(rows[i].name, gate_auth_as(&g, gate_rights(&g, &nobody), &mail), rows[i].want);
     }
     struct gate g;
     const unsigned may = RIGHT_BIT(RIGHT_ACCEPT_AUTHENTICATION_FLAG);
-    gate_begin(&g, t.policy, test_receive(&t, "internet"), 0);
+    gate_begin(&g, t.policy, test_receive(&t, "internet"), 0, fresh_marks());
     const struct smtp_mail vouched = {.auth = SPAN("a@example.com")}, for_nobody = {.auth = SPAN("<>")};
     assert_int_equal(gate_auth_as(&g, may, &vouched), GATE_INTERNAL);
     assert_int_equal(gate_auth_as(&g, may, &for_nobody), GATE_ANONYMOUS);

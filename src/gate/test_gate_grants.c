@@ -33,10 +33,18 @@ static void add_policy(struct test_policy *t, const char *user, const char *entr
 static const struct span alices[] = {SPAN_INIT("alice@example.com")};
 static const struct gate_user alice = {.guid = SPAN_INIT("alice"), .addresses = alices, .address_count = 1};
 
+/* For several gates at once, none of them for long. */
+static uint8_t *fresh_marks(void)
+{
+    static uint8_t marks[8][POLICY_ACL_MAX];
+    static unsigned next;
+    return marks[next++ % ARRAY_LEN(marks)];
+}
+
 static struct gate begin(const struct test_policy *t, const struct gate_user *user)
 {
     struct gate g;
-    gate_begin(&g, t->policy, test_receive(t, "c"), 0);
+    gate_begin(&g, t->policy, test_receive(t, "c"), 0, fresh_marks());
     gate_now(&g, true, 1000);
     if (user)
         assert_int_equal(gate_log_on(&g, user).answer.verdict, SMTP_ANSWER_OK);
@@ -212,7 +220,7 @@ static void test_no_time(void **state UNUSED)
     struct gate g;
     test_policy_init(&t);
     add_policy(&t, ANON, SUBMIT "|Expires=#2000");
-    gate_begin(&g, t.policy, test_receive(&t, "c"), 0);
+    gate_begin(&g, t.policy, test_receive(&t, "c"), 0, fresh_marks());
     struct gate_verdict v = mail(&g, "");
     check_reply("no time", &v.answer, "530 5.7.1 Client was not authenticated");
     gate_now(&g, false, 1999);

@@ -86,12 +86,13 @@ static void test_senders(void **state)
             struct gate g;
             struct arena arena;
             char got[400];
+            uint8_t marks[POLICY_ACL_MAX];
             const struct pressure p = at(level, PRESSURE_QUEUE_DISK);
             const struct smtp_mail mail = {.address = {.text = span_of(rows[i].sender)}};
             bool refused = (level == PRESSURE_MEDIUM && rows[i].medium) || (level == PRESSURE_HIGH && rows[i].high);
             arena_init(&arena, 0);
             gate_begin(&g, t.policy, test_receive(&t, rows[i].connector),
-                       rows[i].who == HUB ? PRINCIPAL_BIT(PRINCIPAL_HUB_SERVERS) : 0);
+                       rows[i].who == HUB ? PRINCIPAL_BIT(PRINCIPAL_HUB_SERVERS) : 0, marks);
             if (rows[i].who == PARTNER)
                 gate_secured(&g, &partner, &arena);
             CHECK_INT(row, gate_partner(&g).len != 0, rows[i].who == PARTNER);
@@ -118,13 +119,14 @@ static void test_others(void **state)
     struct test_policy t;
     struct gate g;
     struct arena arena;
+    uint8_t marks[POLICY_ACL_MAX];
     const struct smtp_mail mail = {.address = {.text = SPAN("x@far.test")}};
     const struct pressure logs = at(PRESSURE_HIGH, PRESSURE_LOG_DISK),
                           length = at(PRESSURE_HIGH, PRESSURE_QUEUE_LENGTH);
     (void)state;
     test_policy_init(&t);
     add_policy(&t);
-    gate_begin(&g, t.policy, test_receive(&t, "internet"), 0);
+    gate_begin(&g, t.policy, test_receive(&t, "internet"), 0, marks);
     CHECK_INT("not known", gate_mail(&g, &mail).answer.verdict, SMTP_ANSWER_OK);
     g.pressure = &logs;
     CHECK_INT("logs refuse nothing", gate_mail(&g, &mail).answer.verdict, SMTP_ANSWER_OK);

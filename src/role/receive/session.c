@@ -32,6 +32,7 @@ static void on_timer_closed(uv_handle_t *h)
     tls_context_free(s->tls);
     arena_clear(&s->arena);
     arena_clear(&s->transaction);
+    free(s->marks);
     receive_session_closed(s->role);
     free(s);
 }

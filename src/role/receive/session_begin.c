@@ -8,6 +8,8 @@
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
+#include <stdlib.h>
+
 /* True when the connection has a connector that serves it. */
 static bool choose_connector(struct session *s)
 {
@@ -56,13 +58,14 @@ static void log_start(const struct session *s)
 
 static void begin(struct session *s)
 {
-    session_gate_begin(s);
     s->began_ms = clock_mono_ms();
-    s->smtp = smtp_server_new(&s->profile, &session_output, s, clock_mono_ms());
+    s->marks = malloc(s->connector->acl.count ? s->connector->acl.count : 1);
+    s->smtp = s->marks ? smtp_server_new(&s->profile, &session_output, s, clock_mono_ms()) : NULL;
     if (!s->smtp) {
         session_end(s);
         return;
     }
+    session_gate_begin(s);
     log_start(s);
     session_protocol_begin(s);
     session_facts_begin(s);

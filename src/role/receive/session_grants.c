@@ -20,7 +20,7 @@ static void on_used(void *context, const struct policy_ace *entry)
 
 void session_gate_begin(struct session *s)
 {
-    gate_begin(&s->gate, s->policy, s->connector, 0);
+    gate_begin(&s->gate, s->policy, s->connector, 0, s->marks);
     s->gate.used = on_used;
     s->gate.used_context = s;
     s->user = (struct span){0};

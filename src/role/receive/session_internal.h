@@ -56,6 +56,7 @@ struct session {
     char remote_text[IP_TEXT_MAX];
     struct arena arena; /* identity, profile */
     struct gate gate;
+    uint8_t *marks;   /* the gate's, for the entries that the connector has; from the greeting on */
     struct span user; /* the address of who has logged on; empty: nobody */
     struct sasl *sasl;
     /* the answer that a callback worked out, given when the machine's call has returned */
