@@ -143,7 +143,7 @@ static void recipient(void *context, struct span address, struct arena *arena, s
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (find_changed(s, recipient_class(kinds[i]), "EmailAddresses", address, arena, &changed)) {
             *ret = (struct explain_recipient){resolved_kind(changed.kind), changed.target, changed.member_count,
-                                              SPAN("")};
+                                              SPAN(""), changed.authenticated_only};
             return;
         }
     if (!s->directory || directory_resolve(s->directory, address, arena, &found, &err))
@@ -151,7 +151,8 @@ static void recipient(void *context, struct span address, struct arena *arena, s
     else if (found.kind == DIRECTORY_NOT_FOUND || was_changed(s, found.guid))
         *ret = (struct explain_recipient){RESOLVED_NOT_FOUND, SPAN(""), 0, SPAN("")};
     else
-        *ret = (struct explain_recipient){resolved_kind(found.kind), found.target, found.member_count, SPAN("")};
+        *ret = (struct explain_recipient){resolved_kind(found.kind), found.target, found.member_count, SPAN(""),
+                                          found.authenticated_only};
 }
 
 /* ---- users ---- */

@@ -33,6 +33,7 @@ struct directory_recipient {
         target; /* where its mail goes. Mailbox: the primary address; contact: the external address; group: none */
     const struct span *members; /* group: the primary addresses of its direct members, which may be groups again */
     size_t member_count;
+    bool authenticated_only; /* RequireSenderAuthenticationEnabled */
 };
 
 /* What is needed to check a password, and no more. */

@@ -87,6 +87,7 @@ enum err_code embedded_resolve(struct directory *d, struct span address, struct 
         if (!sql_copy(st, 2, arena, &r.guid) || !sql_copy(st, 3, arena, &r.primary) ||
             !sql_copy(st, 4, arena, &r.target))
             code = no_memory(err);
+        r.authenticated_only = sqlite3_column_int(st, 5) != 0;
         sql_done(st);
     }
     if (code == ERR_NONE && r.kind == DIRECTORY_GROUP) {

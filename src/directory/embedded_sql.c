@@ -56,6 +56,9 @@ static const char schema[] = "CREATE TABLE recipient("
                              "PRAGMA user_version = " VALUE(1) ";";
 _Static_assert(APPLICATION_ID == 1297249892 && SCHEMA_VERSION == 1, "the schema's text says the same");
 
+/* Of the few recipients that want an authenticated sender. */
+#define GUARDED "name = 'RequireSenderAuthenticationEnabled' AND value = 1"
+
 /*
  * Made in files of before it, too. An older program keeps it up to date without knowing it, so the format is the
  * same.
@@ -63,6 +66,7 @@ _Static_assert(APPLICATION_ID == 1297249892 && SCHEMA_VERSION == 1, "the schema'
 static const char later_parts[] =
     "CREATE INDEX IF NOT EXISTS property_text ON property(name COLLATE NOCASE, value COLLATE NOCASE)"
     " WHERE kind = 'string';"
+    "CREATE INDEX IF NOT EXISTS property_guard ON property(recipient) WHERE " GUARDED ";"
     "CREATE TABLE IF NOT EXISTS trail(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry BLOB NOT "
     "NULL);";
 
@@ -75,7 +79,8 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_SAVEPOINT] = "SAVEPOINT change",
     [SQL_RELEASE] = "RELEASE change",
     [SQL_ROLLBACK_TO] = "ROLLBACK TO change",
-    [SQL_RESOLVE] = "SELECT r.id, r.class, r.guid, r.primary_address, r.target FROM address a"
+    [SQL_RESOLVE] = "SELECT r.id, r.class, r.guid, r.primary_address, r.target,"
+                    " EXISTS(SELECT 1 FROM property WHERE recipient = r.id AND " GUARDED ") FROM address a"
                     " JOIN recipient r ON r.id = a.recipient WHERE a.address = ?1",
     [SQL_MEMBERS] = "SELECT r.primary_address FROM member m JOIN recipient r ON r.guid = m.guid"
                     " WHERE m.owner = ?1 ORDER BY m.n",

@@ -80,7 +80,7 @@ static enum err_code memory_resolve(struct directory *d, struct span address, st
         if (member < m->count)
             members[n++] = m->all[member].recipient.primary;
     }
-    *ret = (struct directory_recipient){r->kind, r->guid, r->primary, r->target, members, n};
+    *ret = (struct directory_recipient){r->kind, r->guid, r->primary, r->target, members, n, r->authenticated_only};
     return ERR_NONE;
 }
 

@@ -134,6 +134,7 @@ enum err_code recipient_read(const struct record *r, struct arena *arena, struct
         .primary = bare_address(record_string(r, SPAN("PrimarySmtpAddress"))),
         .user_principal_name = record_string(r, SPAN("UserPrincipalName")),
         .enabled = record_bool(r, SPAN("Enabled"), true),
+        .authenticated_only = record_bool(r, SPAN("RequireSenderAuthenticationEnabled"), false),
         .password = record_get(r, SPAN("Password")),
     };
     if (x.kind == DIRECTORY_NOT_FOUND)

@@ -18,6 +18,7 @@ struct recipient {
     const struct span *send_as; /* who may send as it: "user:GUID" or "group:GUID" */
     size_t send_as_count;
     bool enabled;
+    bool authenticated_only;      /* as in struct directory_recipient */
     const struct value *password; /* VALUE_SECRET, or NULL when the record says nothing about it */
 };
 

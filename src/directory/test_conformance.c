@@ -38,6 +38,7 @@ static const struct test_recipient recipients[] = {
      .name = "carol",
      .primary = "carol@example.com",
      .external = "SMTP:carol@partner.test",
+     .authenticated_only = true,
      .send_as = {"group:72"}},
     {.type = "MailContact", .guid = "e5", .name = "erin", .external = "erin@partner.test"},
     {.type = "DistributionGroup",
@@ -50,6 +51,7 @@ static const struct test_recipient recipients[] = {
      .name = "inner",
      .primary = "inner@example.com",
      .members = {"d4", "71"},
+     .authenticated_only = true,
      .send_as = {"group:73", "user:d4"}},
     {.type = "DistributionGroup", .guid = "73", .name = "empty", .primary = "empty@example.com"},
     /* names that look like another's */
@@ -178,6 +180,7 @@ static void test_resolve(void **state)
             CHECK_SPAN(row, r.guid, span_of(rows[i].guid));
             CHECK_SPAN(row, r.primary, span_of(rows[i].primary));
             CHECK_SPAN(row, r.target, span_of(rows[i].target));
+            CHECK_INT(row, r.authenticated_only, span_eq(r.guid, SPAN("c3")) || span_eq(r.guid, SPAN("72")));
             check_list(row, r.members, r.member_count, rows[i].members);
         }
         struct directory_recipient r = {.kind = DIRECTORY_GROUP};

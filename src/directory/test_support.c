@@ -35,6 +35,8 @@ struct record *test_record(struct arena *arena, const struct test_recipient *t)
     set_list(r, "SendAs", t->send_as);
     if (t->disabled)
         assert_true(record_set(r, SPAN("Enabled"), value_bool(false)));
+    if (t->authenticated_only)
+        assert_true(record_set(r, SPAN("RequireSenderAuthenticationEnabled"), value_bool(true)));
     if (t->password) {
         struct value secret = {.kind = VALUE_SECRET, .s = span_of(t->password)};
         assert_true(record_set(r, SPAN("Password"), secret));

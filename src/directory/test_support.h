@@ -10,7 +10,7 @@ enum { TEST_LIST_MAX = 6 };
 struct test_recipient {
     const char *type, *guid, *name, *primary, *display_name, *principal, *external, *password;
     const char *addresses[TEST_LIST_MAX], *members[TEST_LIST_MAX], *send_as[TEST_LIST_MAX];
-    bool disabled;
+    bool disabled, authenticated_only;
 };
 
 struct record *test_record(struct arena *arena, const struct test_recipient *t);

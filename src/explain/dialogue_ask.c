@@ -81,6 +81,15 @@ static void ask_mail(struct dialogue *d, const struct smtp_mail *mail)
     give_verdict(d, &v, EXPLAIN_CAUSE_ADDRESS);
 }
 
+static enum gate_recipient recipient_of(const struct explain_recipient *r)
+{
+    if (r->kind == RESOLVED_LATER)
+        return GATE_RECIPIENT_UNAVAILABLE;
+    if (r->kind == RESOLVED_NOT_FOUND)
+        return GATE_RECIPIENT_UNKNOWN;
+    return r->authenticated_only ? GATE_RECIPIENT_GUARDED : GATE_RECIPIENT_KNOWN;
+}
+
 static void ask_rcpt(struct dialogue *d, const struct smtp_recipient *rcpt)
 {
     struct span address = gate_recipient_address(d->gate.policy, &rcpt->address, &d->transaction);
@@ -93,11 +102,12 @@ static void ask_rcpt(struct dialogue *d, const struct smtp_recipient *rcpt)
     if (!v.ask_directory)
         return;
     d->facts->recipient(d->facts->context, address, d->e->arena, &found);
-    bool later = found.kind == RESOLVED_LATER;
-    struct smtp_answer a = gate_resolved(later ? ERR_UNAVAILABLE : ERR_NONE, found.kind != RESOLVED_NOT_FOUND);
-    give(d, &a, EXPLAIN_CAUSE_NO_MAILBOX);
-    d->step->note =
-        later ? found.text : SPAN("who may not relay is told at once whether the directory knows the address");
+    enum gate_recipient recipient = recipient_of(&found);
+    struct smtp_answer a = gate_resolved(&d->gate, &smtp_server_envelope(d->server)->mail, address, recipient);
+    give(d, &a, recipient == GATE_RECIPIENT_GUARDED ? EXPLAIN_CAUSE_AUTH_WANTED : EXPLAIN_CAUSE_NO_MAILBOX);
+    d->step->note = recipient == GATE_RECIPIENT_UNAVAILABLE
+                        ? found.text
+                        : SPAN("who may not relay is told at once whether the directory knows the address");
 }
 
 static void take_content(void *context UNUSED, struct span bytes UNUSED)

@@ -48,6 +48,7 @@ const char *explain_cause_name(enum explain_cause cause)
         [EXPLAIN_CAUSE_SIZE] = "size",
         [EXPLAIN_CAUSE_ADDRESS] = "address",
         [EXPLAIN_CAUSE_NO_MAILBOX] = "no-mailbox",
+        [EXPLAIN_CAUSE_AUTH_WANTED] = "authenticated-sender-required",
         [EXPLAIN_CAUSE_CONTENT] = "content",
         [EXPLAIN_CAUSE_UNAVAILABLE] = "unavailable",
     };

@@ -62,6 +62,7 @@ struct explain_recipient {
     struct span target;
     size_t member_count;
     struct span text;
+    bool authenticated_only; /* it takes mail of authenticated senders only */
 };
 
 /* Each fills in all of *ret, in the arena. */
@@ -101,6 +102,7 @@ enum explain_cause {
     EXPLAIN_CAUSE_SIZE,
     EXPLAIN_CAUSE_ADDRESS,     /* MAIL's or RCPT's is none, or has no domain */
     EXPLAIN_CAUSE_NO_MAILBOX,  /* 550 5.1.1 */
+    EXPLAIN_CAUSE_AUTH_WANTED, /* the recipient takes mail of authenticated senders only */
     EXPLAIN_CAUSE_CONTENT,     /* the content itself */
     EXPLAIN_CAUSE_UNAVAILABLE, /* cannot be said */
     EXPLAIN_CAUSES,

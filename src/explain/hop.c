@@ -24,7 +24,11 @@ static void find_route(struct explanation *e, const struct explain_facts *facts,
     h->route = route_recipient(e->policy, h->address, &unknown);
     if (h->route.kind == ROUTE_ASK) {
         facts->recipient(facts->context, h->address, e->arena, &h->found);
-        struct resolved found = {.kind = h->found.kind, .target = h->found.target};
+        /* Who the sender is, is known from MAIL on. */
+        bool anonymous = e->stage >= EXPLAIN_MAIL && !e->internal;
+        struct resolved found = {.kind = h->found.kind,
+                                 .target = h->found.target,
+                                 .auth_required = h->found.authenticated_only && anonymous};
         h->resolved = true;
         h->route = route_recipient(e->policy, h->address, &found);
     }

@@ -115,6 +115,7 @@ void explain_propose(struct explanation *e, struct proposals *ret)
     case EXPLAIN_CAUSE_SIZE:
     case EXPLAIN_CAUSE_ADDRESS:
     case EXPLAIN_CAUSE_NO_MAILBOX:
+    case EXPLAIN_CAUSE_AUTH_WANTED:
     case EXPLAIN_CAUSE_NONE: propose_address(e, ret); break;
     case EXPLAIN_CAUSE_CONTENT:
     case EXPLAIN_CAUSE_UNAVAILABLE:

@@ -87,6 +87,25 @@ static void no_mailbox(struct explanation *e, struct proposals *p)
                      SPAN_ARG(policy_text(e->policy, last->domain->domain))));
 }
 
+/* The recipient, or one that its mail is redirected to, wants an authenticated sender. */
+static void open_recipient(struct explanation *e, struct proposals *p)
+{
+    static const char *const cmdlets[] = {[RESOLVED_MAILBOX] = "Set-Mailbox",
+                                          [RESOLVED_CONTACT] = "Set-MailContact",
+                                          [RESOLVED_GROUP] = "Set-DistributionGroup"};
+    const struct explain_hop *last = &e->hops[e->hop_count - 1];
+    enum resolved_kind kind = last->found.kind;
+    if ((size_t)kind >= ARRAY_LEN(cmdlets) || !cmdlets[kind])
+        return;
+    propose(p, EXPLAIN_COMMANDS, WEIGHT_RANGE,
+            explain_text(e, "%s %.*s -RequireSenderAuthenticationEnabled $false", cmdlets[kind],
+                         SPAN_ARG(explain_quote(e, last->address))),
+            explain_text(e, "everybody whose mail the connectors take, the Internet too, can send to %.*s",
+                         SPAN_ARG(last->address)));
+    propose(p, EXPLAIN_ADVICE, WEIGHT_CLIENT,
+            SPAN("Let the client log on, where the connector offers it: mail of users is taken."), SPAN(""));
+}
+
 static void unreachable(struct explanation *e, struct proposals *p)
 {
     struct span domain = e->hops[e->hop_count - 1].route.domain;
@@ -127,6 +146,8 @@ static void route(struct explanation *e, struct proposals *p)
         unreachable(e, p);
     else if (last->route.kind == ROUTE_REPORT && last->found.kind == RESOLVED_NOT_FOUND)
         no_mailbox(e, p);
+    else if (last->route.kind == ROUTE_REPORT && last->found.authenticated_only && !e->internal)
+        open_recipient(e, p);
 }
 
 void propose_address(struct explanation *e, struct proposals *ret)
@@ -135,6 +156,7 @@ void propose_address(struct explanation *e, struct proposals *ret)
     case EXPLAIN_CAUSE_SIZE: size(e, ret); break;
     case EXPLAIN_CAUSE_ADDRESS: no_domain(e, ret); break;
     case EXPLAIN_CAUSE_NO_MAILBOX: no_mailbox(e, ret); break;
+    case EXPLAIN_CAUSE_AUTH_WANTED: open_recipient(e, ret); break;
     case EXPLAIN_CAUSE_NONE: route(e, ret); break;
     default: break;
     }

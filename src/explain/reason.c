@@ -124,6 +124,10 @@ struct span explain_reason(struct explanation *e)
     case EXPLAIN_CAUSE_NO_MAILBOX:
         return explain_text(e, "nobody has the address %.*s, and its domain is authoritative",
                             SPAN_ARG(e->session->recipient));
+    case EXPLAIN_CAUSE_AUTH_WANTED:
+        return explain_text(
+            e, "RequireSenderAuthenticationEnabled of %.*s is $true, and the sender is not authenticated",
+            SPAN_ARG(e->session->recipient));
     case EXPLAIN_CAUSE_CONTENT: return SPAN("the content itself is refused");
     case EXPLAIN_CAUSE_UNAVAILABLE: return of_unknown(e);
     case EXPLAIN_CAUSE_NONE:

@@ -89,8 +89,11 @@ static void on_ask(void *context, const struct smtp_ask *ask)
             v = gate_rcpt(gate_of(s), smtp_server_envelope(s->smtp)->mail.address.text, address);
         while (find_out(s, &v));
         if (v.ask_directory)
-            v.answer =
-                gate_resolved(s->w->directory_away ? ERR_UNAVAILABLE : ERR_NONE, test_world_is_alices(address));
+            v.answer = gate_resolved(gate_of(s), &smtp_server_envelope(s->smtp)->mail, address,
+                                     s->w->directory_away             ? GATE_RECIPIENT_UNAVAILABLE
+                                     : !test_world_is_alices(address) ? GATE_RECIPIENT_UNKNOWN
+                                     : s->w->guarded                  ? GATE_RECIPIENT_GUARDED
+                                                                      : GATE_RECIPIENT_KNOWN);
         reply(s, v.answer);
         break;
     }

@@ -48,7 +48,8 @@ static void recipient(void *context, struct span address, struct arena *arena UN
                                               : test_world_is_alices(address) ? RESOLVED_MAILBOX
                                                                               : RESOLVED_NOT_FOUND,
                                       .target = alices[0],
-                                      .text = SPAN("away")};
+                                      .text = SPAN("away"),
+                                      .authenticated_only = w->guarded};
 }
 
 /* Of those whose addresses they are not, alice may send as bob. */
@@ -160,6 +161,7 @@ void test_world_make(struct test_world *w, uint64_t *seed)
     w->pressure = NULL;
     w->certificate = test_draw(seed, 8);
     w->directory_away = test_draw(seed, 8) == 0;
+    w->guarded = test_draw(seed, 2);
     for (size_t i = 0; i < 1 + test_draw(seed, ARRAY_LEN(connectors)); i++) {
         add_connector(&w->policy, seed, i);
         add_permissions(&w->policy, seed, connectors[i]);

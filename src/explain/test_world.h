@@ -8,6 +8,7 @@ struct test_world {
     struct test_policy policy;
     bool certificate, directory_away;
     const struct pressure *pressure; /* NULL: as it is made */
+    bool guarded;                    /* alice takes mail of authenticated senders only */
 };
 
 extern const struct gate_user test_world_alice;

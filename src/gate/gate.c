@@ -193,14 +193,30 @@ struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span ad
     return v;
 }
 
-struct smtp_answer gate_resolved(enum err_code outcome, bool found)
+/* As the message will be stamped, as far as this recipient is concerned. */
+static bool is_authenticated(const struct gate *g, const struct smtp_mail *mail, struct span recipient)
 {
-    if (outcome)
-        return (struct smtp_answer){.verdict = SMTP_ANSWER_UNAVAILABLE};
-    if (!found)
-        return (struct smtp_answer){.verdict = SMTP_ANSWER_REFUSE,
-                                    .reply = SMTP_REPLY(550, "5.1.1", "User unknown")};
-    return (struct smtp_answer){.verdict = SMTP_ANSWER_OK};
+    struct span sender = mail->address.text;
+    struct conditions when = gate_conditions(g, &sender);
+    struct decision d =
+        decide_right_to(g->policy, g->connector, &g->token, &when, RIGHT_ACCEPT_AUTHENTICATION_FLAG, recipient);
+    unsigned rights = d.verdict == VERDICT_ALLOW ? RIGHT_BIT(RIGHT_ACCEPT_AUTHENTICATION_FLAG) : 0;
+    return gate_auth_as(g, rights, mail) == GATE_INTERNAL;
+}
+
+struct smtp_answer gate_resolved(const struct gate *g, const struct smtp_mail *mail, struct span address,
+                                 enum gate_recipient recipient)
+{
+    struct smtp_answer a = {.verdict = SMTP_ANSWER_REFUSE};
+    if (recipient == GATE_RECIPIENT_UNAVAILABLE)
+        a.verdict = SMTP_ANSWER_UNAVAILABLE;
+    else if (recipient == GATE_RECIPIENT_UNKNOWN)
+        a.reply = SMTP_REPLY(550, "5.1.1", "User unknown");
+    else if (recipient == GATE_RECIPIENT_GUARDED && !is_authenticated(g, mail, address))
+        a.reply = SMTP_REPLY(550, "5.7.1", "RESOLVER.RST.AuthRequired; authentication required");
+    else
+        a.verdict = SMTP_ANSWER_OK;
+    return a;
 }
 
 struct span gate_recipient_address(const struct policy *p, const struct mail_address *address, struct arena *arena)

@@ -151,8 +151,16 @@ struct gate_verdict gate_mail(struct gate *g, const struct smtp_mail *mail);
 struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span address);
 /* The directory's answer about ask_send_as, for the transaction. address: that very span. */
 void gate_know(struct gate *g, struct span address, enum gate_send_as verdict);
-/* The answer where gate_rcpt said ask_directory. outcome: of the question; found: it is somebody's address. */
-struct smtp_answer gate_resolved(enum err_code outcome, bool found);
+/* What the directory says of a recipient. */
+enum gate_recipient {
+    GATE_RECIPIENT_UNAVAILABLE, /* nothing now */
+    GATE_RECIPIENT_UNKNOWN,
+    GATE_RECIPIENT_KNOWN,
+    GATE_RECIPIENT_GUARDED, /* it takes mail of authenticated senders only */
+};
+/* The answer where gate_rcpt said ask_directory, of the same address. */
+struct smtp_answer gate_resolved(const struct gate *g, const struct smtp_mail *mail, struct span address,
+                                 enum gate_recipient recipient);
 /*
  * A recipient as the policy and the queue see it: <postmaster> belongs to the default domain. A view, or a copy in
  * the arena (ptr NULL when that is full).

@@ -227,13 +227,47 @@ static void test_envelopes(void **state UNUSED)
     test_policy_done(&t);
 }
 
+#define AUTH_REQUIRED "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required"
+
 static void test_resolved(void **state UNUSED)
 {
-    struct smtp_answer found = gate_resolved(ERR_NONE, true), unknown = gate_resolved(ERR_NONE, false),
-                       later = gate_resolved(ERR_UNAVAILABLE, false);
-    check_reply("found", &found, NULL);
-    check_reply("nobody's", &unknown, "550 5.1.1 User unknown");
-    check_reply("directory away", &later, "later");
+    static const struct {
+        const char *name;
+        enum gate_recipient recipient;
+        const char *connector;
+        bool alice;
+        const char *auth; /* AUTH= of MAIL */
+        const char *reply;
+    } rows[] = {
+        {"found", GATE_RECIPIENT_KNOWN, "internet", .auth = "", .reply = NULL},
+        {"nobody's", GATE_RECIPIENT_UNKNOWN, "internet", .auth = "", .reply = "550 5.1.1 User unknown"},
+        {"directory away", GATE_RECIPIENT_UNAVAILABLE, "internet", .auth = "", .reply = "later"},
+        {"nobody's, of a user", GATE_RECIPIENT_UNKNOWN, "client", true, "", "550 5.1.1 User unknown"},
+        {"guarded, anonymous", GATE_RECIPIENT_GUARDED, "internet", .auth = "", .reply = AUTH_REQUIRED},
+        {"guarded, a user", GATE_RECIPIENT_GUARDED, "client", true, "", NULL},
+        {"guarded, externally secured", GATE_RECIPIENT_GUARDED, "external", .auth = "", .reply = NULL},
+        {"guarded, AUTH= without the right", GATE_RECIPIENT_GUARDED, "internet", .auth = "a@b.test",
+         .reply = AUTH_REQUIRED},
+        {"guarded, vouched for", GATE_RECIPIENT_GUARDED, "vouching", .auth = "a@b.test", .reply = NULL},
+        {"guarded, vouched for nobody", GATE_RECIPIENT_GUARDED, "vouching", .auth = "<>", .reply = AUTH_REQUIRED},
+        {"guarded, vouched for without AUTH=", GATE_RECIPIENT_GUARDED, "vouching", .auth = "",
+         .reply = AUTH_REQUIRED},
+    };
+    struct test_policy t;
+    test_policy_init(&t);
+    test_add(&t, "ReceiveConnector: Guid=vouching|Name=vouching|Bindings=[0.0.0.0:99]|RemoteIPRanges=[0.0.0.0/0]\n"
+                 "ADPermission: Connector=vouching|User=" ANON
+                 "|ExtendedRight=ms-Exch-SMTP-Accept-Authentication-Flag|Recipients=[b@example.com]");
+    add_policy(&t);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gate g = begin(&t, rows[i].connector);
+        const struct smtp_mail mail = {.address.text = SPAN("x@far.test"), .auth = span_of(rows[i].auth)};
+        if (rows[i].alice)
+            gate_log_on(&g, &alice);
+        struct smtp_answer a = gate_resolved(&g, &mail, SPAN("b@example.com"), rows[i].recipient);
+        check_reply(rows[i].name, &a, rows[i].reply);
+    }
+    test_policy_done(&t);
 }
 
 static void test_recipient_address(void **state UNUSED)

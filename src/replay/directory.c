@@ -185,7 +185,8 @@ static void recipient(void *context, struct span address, struct arena *arena, s
         return;
     }
     const struct recipient *r = find(d, address);
-    *ret = r ? (struct explain_recipient){resolved[r->kind], r->target, r->member_count, SPAN("")}
+    *ret = r ? (struct explain_recipient){resolved[r->kind], r->target, r->member_count, SPAN(""),
+                                          r->authenticated_only}
              : (struct explain_recipient){.kind = RESOLVED_NOT_FOUND};
 }
 

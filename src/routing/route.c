@@ -69,6 +69,8 @@ struct route route_recipient(const struct policy *p, struct span address, const 
         return report("5.1.3", "RESOLVER.ADR.InvalidInSmtp; the address has no domain");
     if (!accepted || (accepted->type == DOMAIN_EXTERNAL_RELAY && resolved->kind != RESOLVED_CONTACT))
         return relay(p, domain);
+    if (resolved->auth_required)
+        return report("5.7.1", "RESOLVER.RST.AuthRequired; authentication required");
     switch (resolved->kind) {
     case RESOLVED_UNKNOWN: return (struct route){.kind = ROUTE_ASK};
     case RESOLVED_LATER: return (struct route){.kind = ROUTE_LATER};

@@ -20,6 +20,7 @@ enum resolved_kind {
 struct resolved {
     enum resolved_kind kind;
     struct span target; /* mailbox: its delivery address; contact: the external address */
+    bool auth_required; /* it takes mail of authenticated senders only, and this is none */
 };
 
 enum route_kind {

@@ -98,7 +98,7 @@ static void test_routes(void **state UNUSED)
     test_add(&t, objects);
     test_open(&t);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct resolved resolved = {rows[i].kind, span_of(rows[i].target)};
+        struct resolved resolved = {.kind = rows[i].kind, .target = span_of(rows[i].target)};
         struct route r = route_recipient(t.policy, span_of(rows[i].address), &resolved);
         struct buf queue;
         char got[256];
@@ -110,6 +110,37 @@ static void test_routes(void **state UNUSED)
         CHECK_INT(rows[i].name, r.status != NULL, r.kind == ROUTE_REPORT || r.kind == ROUTE_UNREACHABLE);
         CHECK_INT(rows[i].name, r.text != NULL, r.status != NULL);
         buf_done(&queue);
+    }
+    test_policy_done(&t);
+}
+
+/* The recipients that want an authenticated sender are those that the directory has. */
+static void test_auth_required(void **state UNUSED)
+{
+    static const struct {
+        const char *address;
+        enum resolved_kind kind;
+        const char *want;
+    } asked[] = {
+        {"bob@example.com", RESOLVED_MAILBOX, "report 5.7.1"},
+        {"bob@shared.test", RESOLVED_MAILBOX, "report 5.7.1"},
+        {"team@example.com", RESOLVED_GROUP, "report 5.7.1"},
+        {"x@customer.test", RESOLVED_CONTACT, "report 5.7.1"},
+        {"x@customer.test", RESOLVED_MAILBOX, "relay customer.test by tests"},
+        {"x@far.test", RESOLVED_MAILBOX, "relay far.test by tests"},
+    };
+    struct test_policy t;
+    test_policy_init(&t);
+    test_add(&t, objects);
+    test_open(&t);
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct resolved resolved = {asked[i].kind, SPAN("bob@example.com"), .auth_required = true};
+        struct route r = route_recipient(t.policy, span_of(asked[i].address), &resolved);
+        char got[256];
+        print_route(t.policy, &r, got);
+        CHECK_STR(asked[i].address, got, asked[i].want);
+        if (r.kind == ROUTE_REPORT)
+            CHECK_STR(asked[i].address, r.text, "RESOLVER.RST.AuthRequired; authentication required");
     }
     test_policy_done(&t);
 }
@@ -293,11 +324,9 @@ static void test_size_limits(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_not_found_text),
-        cmocka_unit_test(test_postmaster),
-        cmocka_unit_test(test_send_connectors),
-        cmocka_unit_test(test_send_connector_property),
+        cmocka_unit_test(test_routes),          cmocka_unit_test(test_not_found_text),
+        cmocka_unit_test(test_auth_required),   cmocka_unit_test(test_postmaster),
+        cmocka_unit_test(test_send_connectors), cmocka_unit_test(test_send_connector_property),
         cmocka_unit_test(test_size_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

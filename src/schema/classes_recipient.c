@@ -22,6 +22,11 @@ static const struct schema_property accepted_domain[] = {
             NULL, "Who may send as it: user:GUID or group:GUID; Get-ADPermission shows them."                      \
     }
 
+/* False for groups too, which Exchange makes with True: docs/exchange-fidelity.md says why. */
+#define AUTHENTICATED_SENDERS                                                                                      \
+    SCHEMA_SWITCH("RequireSenderAuthenticationEnabled", SINCE_2007, "False",                                       \
+                  "It takes mail from users and trusted servers only; others are refused, or get a report.")
+
 #define ADDRESSES(name_, flags_, help_)                                                                            \
     {                                                                                                              \
         name_, SCHEMA_ADDRESS, flags_, SINCE_2007, NULL, NULL, 0, 320, NULL, help_                                 \
@@ -42,6 +47,7 @@ static const struct schema_property mailbox[] = {
     {"Password", SCHEMA_SECRET, SCHEMA_WRITE_ONLY | SCHEMA_HIDDEN, .min = 1, .max = 1024,
      .help =
          "The password. Only a salted hash of it is kept. Neither -Password nor -PasswordFile: it is asked for."},
+    AUTHENTICATED_SENDERS,
     SEND_AS,
     SCHEMA_TAIL,
 };
@@ -53,6 +59,7 @@ static const struct schema_property mail_contact[] = {
               "Its address with us, in an accepted domain. Default: the name in the default domain."),
     ADDRESSES("EmailAddresses", SCHEMA_LIST, "All its addresses with us, the primary one always among them."),
     ADDRESSES("ExternalEmailAddress", SCHEMA_REQUIRED, "Where its mail goes."),
+    AUTHENTICATED_SENDERS,
     SEND_AS,
     SCHEMA_TAIL,
 };
@@ -65,6 +72,7 @@ static const struct schema_property distribution_group[] = {
     ADDRESSES("EmailAddresses", SCHEMA_LIST, "All its addresses, the primary one always among them."),
     {"Members", SCHEMA_STRING, SCHEMA_LIST | SCHEMA_READ_ONLY | SCHEMA_HIDDEN, .max = 64,
      .help = "The Guids of its members; Get-DistributionGroupMember shows them."},
+    AUTHENTICATED_SENDERS,
     SEND_AS,
     SCHEMA_TAIL,
 };

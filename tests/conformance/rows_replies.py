@@ -180,8 +180,25 @@ def single_label(w):
 
 
 def requires_authenticated_sender(w):
-    w.hub.shell("New-DistributionGroup -Name inner -PrimarySmtpAddress inner@example.com")
-    w.shell("Set-DistributionGroup inner -RequireSenderAuthenticationEnabled $true")
+    w.hub.shell("New-DistributionGroup -Name inner -PrimarySmtpAddress inner@example.com -RequireSenderAuthenticationEnabled $true; "
+                "Add-DistributionGroupMember inner -Member bob")
+    c = w.connector("-PermissionGroups AnonymousUsers")
+    with c.session() as s:
+        s.mail("x@outside.test")
+        expect(s.rcpt("inner@example.com"), "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required")
+    c.grant("ms-Exch-SMTP-Accept-Any-Recipient")
+    marker = w.marker()
+    with c.session() as s:
+        expect(s.send_mail(ALICE, "inner@example.com", message(marker, ALICE, "inner@example.com")), "250 2.6.0")
+    assert b"#550 5.7.1 RESOLVER.RST.AuthRequired; authentication required ##" in w.hub.wait_mail(ALICE, marker)[0]
+    with w.connector(BASIC).login() as s:
+        assert w.delivered(s, to="inner@example.com", box=BOB)
+
+
+def wants_authenticated_sender_by_default(w):
+    w.cold.shell("New-DistributionGroup plain; New-Mailbox plain2 -Password x-1")
+    assert not w.cold.one("Get-DistributionGroup plain")["RequireSenderAuthenticationEnabled"]
+    assert not w.cold.one("Get-Mailbox plain2")["RequireSenderAuthenticationEnabled"]
 
 
 def server_auth(w):
@@ -236,8 +253,10 @@ REPLIES = Section("3.4", "Replies", (
     Row("Service shutting down", "421 4.3.2 Service not available", AS, shutting_down),
     Row("Loop", "554 5.4.6 Hop count exceeded - possible mail loop", AS, loop),
     Row("Reserved and single-label recipient domains", "5.1.4, 5.1.5, 5.1.6 from 2010 on", DEVIATES, single_label, "As in 2007: such a domain is one like any other."),
-    Row("Recipient requires authenticated sender", "550 5.7.1 RESOLVER.RST.AuthRequired in a report", NOT_YET, requires_authenticated_sender,
-        "Recipients cannot demand it yet."),
+    Row("Recipient requires authenticated sender", "550 5.7.1 RESOLVER.RST.AuthRequired in a report", AS, requires_authenticated_sender,
+        "In a report where the session may relay or a group led there; who may not relay is refused at RCPT. Authenticated is what is stamped Internal."),
+    Row("RequireSenderAuthenticationEnabled of what is new", "$true for groups, $false for others, as 2007 is remembered", DEVIATES, wants_authenticated_sender_by_default,
+        "$false for groups too: nothing in making one says that the world is shut out, and an upgrade must not do it either."),
     Row("Refusals after the tarpit", "refusals of clients that have not logged on come after TarpitInterval", AS, after_tarpit),
 ))
 

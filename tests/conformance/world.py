@@ -106,12 +106,12 @@ class World:
         settle()
         return out
 
-    def delivered(self, session, sender=ALICE, to=BOB, headers=b"", params=""):
-        """What arrives of a message that this session sends to a mailbox."""
+    def delivered(self, session, sender=ALICE, to=BOB, headers=b"", params="", box=None):
+        """What arrives of a message that this session sends to a mailbox; box: where, when that is not `to`."""
         marker = self.marker()
         r = session.send_mail(sender, to, message(marker, sender or ALICE, to, headers=headers), params)
         assert r == "250 2.6.0", r
-        return self.hub.wait_mail(to, marker)[0]
+        return self.hub.wait_mail(box or to, marker)[0]
 
     def sent_out(self, session, sender=ALICE, to="far@outside.test", headers=b"", params=""):
         """What the next hop gets of a message that this session sends."""

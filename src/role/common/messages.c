@@ -44,6 +44,7 @@ void message_put_resolution(struct buf *out, enum err_code outcome, const struct
     put_bytes(out, r->guid);
     put_bytes(out, r->primary);
     put_bytes(out, r->target);
+    put_u8(out, r->authenticated_only);
     put_list(out, r->members, r->member_count);
 }
 
@@ -58,8 +59,10 @@ enum err_code message_get_resolution(struct span body, struct arena *arena, stru
     r.guid = get_text(&c, arena);
     r.primary = get_text(&c, arena);
     r.target = get_text(&c, arena);
+    uint8_t authenticated_only = cursor_u8(&c);
+    r.authenticated_only = authenticated_only;
     r.members = get_list(&c, arena, &r.member_count);
-    if (!cursor_done(&c) || r.kind > DIRECTORY_GROUP)
+    if (!cursor_done(&c) || r.kind > DIRECTORY_GROUP || authenticated_only > 1)
         return ERR_UNAVAILABLE;
     *ret = r;
     return ERR_NONE;

@@ -15,7 +15,8 @@ static void resolutions(void **state)
                                           .primary = SPAN("team@example.com"),
                                           .target = SPAN(""),
                                           .members = members,
-                                          .member_count = 2};
+                                          .member_count = 2,
+                                          .authenticated_only = true};
     struct directory_recipient back = {0};
     struct arena a;
     struct buf b;
@@ -25,6 +26,7 @@ static void resolutions(void **state)
     assert_int_equal(message_get_resolution(buf_span(&b), &a, &back), ERR_NONE);
     assert_int_equal(back.kind, DIRECTORY_GROUP);
     assert_int_equal(back.member_count, 2);
+    assert_true(back.authenticated_only);
     CHECK_SPAN("member", back.members[1], members[1]);
     for (size_t cut = 0; cut < b.len; cut++)
         assert_int_equal(message_get_resolution(span_head(buf_span(&b), cut), &a, &back), ERR_UNAVAILABLE);

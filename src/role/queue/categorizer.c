@@ -70,6 +70,12 @@ static enum resolved_kind resolved_kind(enum directory_kind kind)
     return RESOLVED_NOT_FOUND;
 }
 
+/* Who was authenticated, and our own reports, reach everybody. */
+static bool is_authentic(const struct mail *m)
+{
+    return m->envelope.flags & (QUEUE_INTERNAL | QUEUE_REPORT);
+}
+
 static void on_resolved(void *context, struct frame *f)
 {
     struct recipient *r = context;
@@ -81,12 +87,13 @@ static void on_resolved(void *context, struct frame *f)
     struct arena arena;
     arena_init(&arena, RESOLVE_ARENA_MAX);
     if (!message_take_resolution(f, &arena, &found)) {
-        resolved = (struct resolved){resolved_kind(found.kind), arena_dup(&m->arena, found.target)};
+        resolved = (struct resolved){resolved_kind(found.kind), arena_dup(&m->arena, found.target),
+                                     found.authenticated_only && !is_authentic(m)};
         if (!resolved.target.ptr)
             resolved.kind = RESOLVED_LATER;
     }
     m->unresolved--;
-    if (resolved.kind == RESOLVED_GROUP)
+    if (resolved.kind == RESOLVED_GROUP && !resolved.auth_required)
         gather_group(r, &found);
     else
         route(r, &resolved);

@@ -34,6 +34,10 @@ static const struct {
     {"staff@example.com", DIRECTORY_GROUP, "alice@example.com,bob@example.com,team@example.com"},
     {"team@example.com", DIRECTORY_GROUP, "carol@example.com,bob@example.com,staff@example.com,p@far.test"},
     {"none@example.com", DIRECTORY_GROUP, ""},
+    {"guarded.box@example.com", DIRECTORY_MAILBOX, "guarded.box@example.com"},
+    {"guarded.contact@example.com", DIRECTORY_CONTACT, "g@far.test"},
+    {"guarded.team@example.com", DIRECTORY_GROUP, "bob@example.com"},
+    {"guarding@example.com", DIRECTORY_GROUP, "guarded.box@example.com"},
 };
 
 static struct directory_recipient find_person(struct span address, struct span members[static MEMBERS_MAX])
@@ -45,6 +49,7 @@ static struct directory_recipient find_person(struct span address, struct span m
         if (!span_ieq(address, span_of(people[i].address)))
             continue;
         r.kind = people[i].kind;
+        r.authenticated_only = span_istarts(address, SPAN("guarded."));
         if (r.kind != DIRECTORY_GROUP)
             r.target = span_of(people[i].target);
         for (struct span rest = span_of(people[i].target), m;
@@ -210,7 +215,7 @@ void bench_envelope(struct buf *out, const struct bench_mail *m, uint64_t size)
                                  .connector = SPAN("Default mail"),
                                  .remote_ip = SPAN("192.0.2.1"),
                                  .user = SPAN("alice"),
-                                 .internal = true,
+                                 .internal = !m->anonymous,
                                  .recipients = list,
                                  .recipient_count = split_recipients(m->to, m, list, max)};
     buf_init(out, TEXT_MAX);

@@ -278,6 +278,41 @@ static void sizes(void **state)
     bench_finish(b, 0);
 }
 
+/* Recipients that want an authenticated sender, named or reached through others; the report says who. */
+static void authenticated_senders(void **state)
+{
+    static const struct {
+        const char *name, *to;
+        bool anonymous;
+        const char *refused; /* whose address the report names; NULL: it is delivered */
+    } mails[] = {
+        {"mailbox, anonymous", "guarded.box@example.com", true, "guarded.box@example.com"},
+        {"mailbox, a user", "guarded.box@example.com", false, NULL},
+        {"contact, anonymous", "guarded.contact@example.com", true, "guarded.contact@example.com"},
+        {"contact, a user", "guarded.contact@example.com", false, NULL},
+        {"group, anonymous", "guarded.team@example.com", true, "guarded.team@example.com"},
+        {"group, a user", "guarded.team@example.com", false, NULL},
+        {"a member, anonymous", "guarding@example.com", true, "guarded.box@example.com"},
+        {"a member, a user", "guarding@example.com", false, NULL},
+    };
+    struct bench *b = *state;
+    for (size_t i = 0; i < ARRAY_LEN(mails); i++) {
+        BENCH_SEND(b, "bob@example.com", mails[i].to, .anonymous = mails[i].anonymous);
+        const struct bench_job *j = bench_deliver(b);
+        CHECK_TEXT(mails[i].name, j->job.sender, mails[i].refused ? "" : "bob@example.com");
+        if (!mails[i].refused)
+            continue;
+        CHECK_HAS(mails[i].name, j->job.body, mails[i].refused);
+        CHECK_HAS(mails[i].name, j->job.body, "#550 5.7.1 RESOLVER.RST.AuthRequired; authentication required ##");
+    }
+    /* Reports are nobody's, and ours: they reach whoever is told. */
+    BENCH_SEND(b, "guarded.box@example.com", "nobody@example.com", .anonymous = true);
+    const struct bench_job *report = bench_deliver(b);
+    CHECK_TEXT("report", report->job.sender, "");
+    CHECK_HAS("report", report->job.body, "RESOLVER.ADR.RecipNotFound");
+    bench_finish(b, 0);
+}
+
 /* Neither a directory that cannot say nor one that dies loses a recipient; both are asked again. */
 static void directory_unavailable(void **state)
 {
@@ -309,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lmtp, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(no_connector, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(sizes, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(authenticated_senders, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(directory_unavailable, bench_setup, bench_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,7 @@ struct bench_mail {
     uint32_t notify;
     const char *orcpt, *envid, *subject, *body;
     enum smtp_ret ret;
+    bool anonymous; /* of nobody whom the organisation knows */
 };
 
 /* The envelope of a mail as it travels. The caller frees it (buf_done). */

@@ -37,6 +37,15 @@ void session_mail(struct session *s, const struct smtp_mail *mail)
     decide_sender(s);
 }
 
+static enum gate_recipient recipient_of(enum err_code outcome, const struct directory_recipient *r)
+{
+    if (outcome)
+        return GATE_RECIPIENT_UNAVAILABLE;
+    if (r->kind == DIRECTORY_NOT_FOUND)
+        return GATE_RECIPIENT_UNKNOWN;
+    return r->authenticated_only ? GATE_RECIPIENT_GUARDED : GATE_RECIPIENT_KNOWN;
+}
+
 static void on_resolved(void *context, struct frame *f)
 {
     struct session *s = context;
@@ -44,10 +53,17 @@ static void on_resolved(void *context, struct frame *f)
     struct arena arena;
     arena_init(&arena, 16 << 20);
     enum err_code code = message_take_resolution(f, &arena, &r);
-    struct smtp_answer answer = gate_resolved(code, r.kind != DIRECTORY_NOT_FOUND);
+    enum gate_recipient recipient = recipient_of(code, &r);
+    struct span address = s->send_as.recipient;
+    struct smtp_answer answer =
+        gate_resolved(session_gate(s), &smtp_server_envelope(s->smtp)->mail, address, recipient);
     arena_clear(&arena);
     if (answer.verdict == SMTP_ANSWER_OK)
         session_deny(s, NULL, SPAN(""), NULL);
+    else if (recipient == GATE_RECIPIENT_GUARDED)
+        session_deny(s, NULL, address,
+                     "RequireSenderAuthenticationEnabled of the recipient is $true, and the sender is not "
+                     "authenticated");
     if (!s->closed)
         session_reply(s, &answer);
     session_settle(s);
