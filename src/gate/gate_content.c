@@ -3,6 +3,7 @@
 
 #include "gate/internal.h"
 #include "policy/domain.h"
+#include "policy/secure.h"
 
 #include <stdio.h>
 
@@ -163,11 +164,14 @@ static struct gate_verdict refuse(struct smtp_reply reply)
 
 /*
  * Whether the authors do not matter, since the session may send as anybody. A right that is narrowed to certain
- * senders is none to anybody, whoever stands in the envelope.
+ * senders is none to anybody, whoever stands in the envelope; and where some domains' mail must prove itself, any
+ * author may be of one.
  */
 static bool may_be_anybody(const struct gate *g)
 {
     struct conditions when = gate_conditions(g, NULL);
+    if (policy_secures_senders(g->policy, g->connector, &g->token))
+        return false;
     static const enum right both[] = {RIGHT_ACCEPT_ANY_SENDER, RIGHT_ACCEPT_AUTHORITATIVE_DOMAIN_SENDER};
     for (size_t i = 0; i < ARRAY_LEN(both); i++)
         if (decide_right(g->policy, g->connector, &g->token, &when, both[i]).verdict != VERDICT_ALLOW)

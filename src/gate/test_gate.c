@@ -21,13 +21,17 @@ static void add_policy(struct test_policy *t)
     test_add_group(t, "relay", GROUP_ANONYMOUS_USERS);
     test_add_group(t, "external", GROUP_EXCHANGE_SERVERS);
     test_add_group(t, "big", GROUP_ANONYMOUS_USERS);
-    test_add(t, "ADPermission: Connector=relay|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Accept-Any-Recipient\n"
-                "ADPermission: Connector=hardened|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Submit\n"
-                "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Bypass-Message-Size-Limit\n"
-                "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Accept-Headers-Organization\n"
-                "AcceptedDomain: Name=own|DomainName=example.com|DomainType=Authoritative|Default=$true\n"
-                "AcceptedDomain: Name=shared|DomainName=shared.test|DomainType=InternalRelay\n"
-                "TransportConfig: ExternalPostmasterAddress=pm@example.com");
+    test_add(t,
+             "ADPermission: Connector=relay|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Accept-Any-Recipient\n"
+             "ADPermission: Connector=hardened|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Submit\n"
+             "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Bypass-Message-Size-Limit\n"
+             "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Accept-Headers-Organization\n"
+             "AcceptedDomain: Name=own|DomainName=example.com|DomainType=Authoritative|Default=$true\n"
+             "AcceptedDomain: Name=shared|DomainName=shared.test|DomainType=InternalRelay\n"
+             "ReceiveConnector: Guid=mutual|Name=mutual|Bindings=[0.0.0.0:98]|RemoteIPRanges=[0.0.0.0/0]|"
+             "AuthMechanism=[Tls]|DomainSecureEnabled=$true\n"
+             "TransportConfig: ExternalPostmasterAddress=pm@example.com|TLSReceiveDomainSecureList=[secure.test]");
+    test_add_group(t, "mutual", GROUP_ANONYMOUS_USERS);
     test_open(t);
 }
 
@@ -429,6 +433,8 @@ static void test_auth_as(void **state UNUSED)
     test_policy_done(&t);
 }
 
+#define UNPROVEN "550 5.7.1 Mail from this domain must come by mutual TLS, and TLS was not started"
+
 static const struct {
     const char *name, *connector;
     bool alice;
@@ -463,6 +469,34 @@ static const struct {
     {"no author at all", "client", true, {.authors_complete = true}, NULL},
     {"an author that cannot be read", "client", true, {.authors_complete = false}, NOT_AS},
     {"... where anybody may be", "internet", false, {.authors_complete = false}, NULL},
+    {"an author of a domain that must prove itself",
+     "mutual",
+     false,
+     {.from = {SPAN_INIT("x@secure.test")}, .from_count = 1, .authors_complete = true},
+     UNPROVEN},
+    {"... behind another",
+     "mutual",
+     false,
+     {.from = {SPAN_INIT("x@far.test"), SPAN_INIT("x@Secure.test")}, .from_count = 2, .authors_complete = true},
+     UNPROVEN},
+    {"... as Sender",
+     "mutual",
+     false,
+     {.from = {SPAN_INIT("x@far.test")},
+      .from_count = 1,
+      .sender = SPAN_INIT("x@secure.test"),
+      .authors_complete = true},
+     UNPROVEN},
+    {"... and others need none",
+     "mutual",
+     false,
+     {.from = {SPAN_INIT("x@far.test")}, .from_count = 1, .authors_complete = true},
+     NULL},
+    {"an author that cannot be read where some must prove themselves",
+     "mutual",
+     false,
+     {.authors_complete = false},
+     "550 5.7.1 Anonymous client does not have permissions to send as this sender"},
     {"hops",
      "internet",
      false,

@@ -245,14 +245,23 @@ struct decision decide_submit_at_auth(const struct policy *p, const struct recei
     return finish_submit(&q, ask_right(&q, RIGHT_SUBMIT));
 }
 
+/* False: mail of this sender must come by mutual TLS, and does not; the decision is made. */
+static bool pass_secure_list(struct asking *q, struct span address, struct decision *ret)
+{
+    if (policy_secure_sender(q->p, q->c, q->t, policy_address_domain(address)) != SECURE_MISSING)
+        return true;
+    add_step(&q->d, STEP_SECURE_MISSING);
+    *ret = finish(q, VERDICT_DENY, 550, "5.7.1", policy_secure_text(q->t->peer));
+    return false;
+}
+
 struct decision decide_mail(const struct policy *p, const struct receive_connector *c, const struct token *t,
                             const struct conditions *when, struct span address, struct owned_addresses owned)
 {
     struct asking q = begin(QUESTION_MAIL, p, c, t, when);
-    if (policy_secure_sender(p, c, t, policy_address_domain(address)) == SECURE_MISSING) {
-        add_step(&q.d, STEP_SECURE_MISSING);
-        return finish(&q, VERDICT_DENY, 550, "5.7.1", policy_secure_text(t->peer));
-    }
+    struct decision denied;
+    if (!pass_secure_list(&q, address, &denied))
+        return denied;
     q.sender = &address;
     q.lenient = UNMET_RECIPIENT_OPEN;
     if (!ask_right(&q, RIGHT_SUBMIT))
@@ -269,6 +278,9 @@ struct decision decide_header_sender(const struct policy *p, const struct receiv
                                      struct owned_addresses owned)
 {
     struct asking q = begin(QUESTION_HEADER_SENDER, p, c, t, when);
+    struct decision denied;
+    if (!pass_secure_list(&q, address, &denied))
+        return denied;
     q.sender = &address;
     enum verdict v = ask_sender(&q, address, owned);
     return finish_sender(&q, v);

@@ -99,13 +99,17 @@ static enum verdict replay_rcpt(struct replay *r)
 }
 
 /* Mail of a domain in the secure list is refused before anything else is asked. */
+static bool replay_secure_missing(struct replay *r)
+{
+    bool missing = r->d->step_count && r->d->steps[0].kind == STEP_SECURE_MISSING;
+    r->at += missing;
+    return missing;
+}
+
 static enum verdict replay_mail(struct replay *r)
 {
-    enum step_kind first = r->d->step_count ? r->d->steps[0].kind : STEP_RIGHT_MISSING;
-    if (first == STEP_SECURE_MISSING) {
-        r->at++;
+    if (replay_secure_missing(r))
         return VERDICT_DENY;
-    }
     return replay_right(r, RIGHT_SUBMIT) ? replay_sender(r) : VERDICT_DENY;
 }
 
@@ -114,7 +118,7 @@ static enum verdict replay_question(struct replay *r)
     switch (r->d->question) {
     case QUESTION_AUTH: return replay_right(r, RIGHT_SUBMIT) ? VERDICT_ALLOW : VERDICT_DENY;
     case QUESTION_MAIL: return replay_mail(r);
-    case QUESTION_HEADER_SENDER: return replay_sender(r);
+    case QUESTION_HEADER_SENDER: return replay_secure_missing(r) ? VERDICT_DENY : replay_sender(r);
     case QUESTION_RIGHT: return replay_right(r, r->d->right) ? VERDICT_ALLOW : VERDICT_DENY;
     case QUESTION_RCPT: return replay_rcpt(r);
     }

@@ -15,11 +15,16 @@ static bool is_listed(const struct policy *p, struct policy_list l, struct span 
     return false;
 }
 
+bool policy_secures_senders(const struct policy *p, const struct receive_connector *c, const struct token *t)
+{
+    return (c->flags & CONNECTOR_DOMAIN_SECURE) && !(t->well_known & OUR_SERVERS) &&
+           policy_settings(p)->secure_domains.count;
+}
+
 enum secure_outcome policy_secure_sender(const struct policy *p, const struct receive_connector *c,
                                          const struct token *t, struct span domain)
 {
-    if (!(c->flags & CONNECTOR_DOMAIN_SECURE) || (t->well_known & OUR_SERVERS) ||
-        !is_listed(p, policy_settings(p)->secure_domains, domain))
+    if (!policy_secures_senders(p, c, t) || !is_listed(p, policy_settings(p)->secure_domains, domain))
         return SECURE_NOT_LISTED;
     return t->peer == PEER_TRUSTED && token_is_partner(t, domain) ? SECURE_PROVEN : SECURE_MISSING;
 }

@@ -14,7 +14,9 @@ enum secure_outcome {
     SECURE_MISSING,    /* it must be refused */
 };
 
-/* Of a sender's domain on a connector with DomainSecureEnabled. Names are compared without regard to ASCII case. */
+/* Whether the session's senders are held against the list at all: on a connector with DomainSecureEnabled. */
+bool policy_secures_senders(const struct policy *p, const struct receive_connector *c, const struct token *t);
+/* Of a sender's domain, in the envelope or in the header. Names are compared without regard to ASCII case. */
 enum secure_outcome policy_secure_sender(const struct policy *p, const struct receive_connector *c,
                                          const struct token *t, struct span domain);
 /* What is missing, for a reply; static. */

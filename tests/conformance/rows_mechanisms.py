@@ -3,8 +3,8 @@ import subprocess
 
 from table import AS, BEYOND, DEVIATES, NOT_YET, Row, Section, needs
 from rows_groups import SENDER, SUBMIT
-from world import ALICE, BASIC, EXTERNAL, words
-from support.util import fields
+from world import ALICE, BASIC, BOB, EXTERNAL, expect, words
+from support.util import fields, message
 
 
 def offers(extra, before, after=None):
@@ -38,6 +38,7 @@ def domain_secure(w):
     try:
         with w.connector("-DomainSecureEnabled $true -PermissionGroups AnonymousUsers").session(tls=True) as s:
             assert s.mail("x@partner.test").code in (530, 550, 554, 451, 454), "a listed domain without a certificate is refused"
+            expect(s.send_mail("x@far.test", BOB, message(w.marker(), "x@partner.test", BOB)), "550 5.7.1 Mail from this domain must come by mutual TLS")
     finally:
         w.shell("Set-TransportConfig -TLSReceiveDomainSecureList $null")
 
@@ -51,7 +52,7 @@ MECHANISMS = Section("4.1", "Authentication mechanisms", (
     Row("None", "neither STARTTLS nor AUTH", AS, offers("-AuthMechanism None -PermissionGroups AnonymousUsers", [])),
     Row("Tls", "STARTTLS, opportunistic", AS, offers("-AuthMechanism Tls -PermissionGroups AnonymousUsers", ["STARTTLS"], [])),
     Row("DomainSecureEnabled", "asks listed domains for their certificate", AS, domain_secure,
-        "Without its proof their mail is 550 5.7.1; null senders, and mail by way of Hub and Edge servers, are exempt."),
+        "Without its proof their mail is 550 5.7.1, at MAIL, or at the end of the data for a From or Sender; null senders, and mail by way of Hub and Edge servers, are exempt."),
     Row("BasicAuth", "AUTH LOGIN, in clear as well", AS, offers("-AuthMechanism Tls,BasicAuth -PermissionGroups ExchangeUsers", ["STARTTLS"] + LOGIN, LOGIN)),
     Row("BasicAuthRequireTLS", "LOGIN after TLS only", AS, offers(BASIC, ["STARTTLS"], LOGIN), "Before TLS it is refused as well, not only hidden."),
     Row("Integrated", "AUTH NTLM, and GSSAPI where EnableAuthGSSAPI", NOT_YET, offers_gssapi, "Kept and shown; nothing is offered. NTLM is not going to be."),

@@ -214,6 +214,20 @@ def test_a_listed_domain_without_proof(partners, authority, what, says, logged):
     wait_logged(partners, 'event=client-certificate .*problem="?%s' % logged)
 
 
+def test_a_listed_domain_in_the_header(partners, authority, marker):
+    """Whoever stands in the envelope: what people see is the author."""
+    from support.util import message
+    with mutual(partners) as s:
+        for author, headers in (("x@Partner.test", b""), ("x@far.test", b"Sender: x@partner.test\r\n")):
+            r = s.send_mail("x@far.test", "alice@example.com", message(marker, author, "alice@example.com", headers=headers))
+            assert r == "550 5.7.1" and "mutual TLS, and no client certificate was presented" in r.text, (author, r)
+        assert s.send_mail("x@far.test", "alice@example.com", message(marker, "x@far.test", "alice@example.com")) == "250 2.6.0"
+    with mutual(partners, authority.issue("mx.partner.test")) as s:
+        r = s.send_mail("x@partner.test", "alice@example.com", message(marker, "x@bank.test", "alice@example.com"))
+        assert r == "550 5.7.1" and "does not name it" in r.text, r
+    assert len(partners.wait_mail("alice@example.com", marker)) == 1
+
+
 def test_a_listed_domain_in_the_clear(partners):
     with partners.session(source="127.0.0.8") as s:
         r = s.mail("x@partner.test")
