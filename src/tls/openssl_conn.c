@@ -230,14 +230,24 @@ struct tls_info tls_info(const struct tls_conn *c)
     };
 }
 
-bool tls_peer_fingerprint(const struct tls_conn *c, struct buf *out)
+static bool print_fingerprint(const X509 *cert, struct buf *out)
 {
     unsigned char sha256[EVP_MAX_MD_SIZE];
     unsigned n = 0;
-    const X509 *cert = SSL_get0_peer_certificate(c->ssl);
     if (!cert || X509_digest(cert, EVP_sha256(), sha256, &n) != 1)
         return false;
     for (unsigned i = 0; i < n; i++)
         buf_addf(out, "%02x", sha256[i]);
     return !out->failed;
+}
+
+bool tls_peer_fingerprint(const struct tls_conn *c, struct buf *out)
+{
+    return print_fingerprint(SSL_get0_peer_certificate(c->ssl), out);
+}
+
+bool tls_sent_fingerprint(const struct tls_conn *c, struct buf *out)
+{
+    return SSL_is_server(c->ssl) && !SSL_session_reused(c->ssl) &&
+           print_fingerprint(SSL_get_certificate(c->ssl), out);
 }

@@ -200,6 +200,10 @@ static bool resume(struct tls_context *server, SSL_SESSION *offer, int version, 
     assert_int_equal(st, TLS_OK);
     bool resumed = tls_info(p.server).resumed;
     assert_int_equal(tls_info(p.client).resumed, resumed);
+    struct buf print;
+    buf_init(&print, 200);
+    assert_int_equal(tls_sent_fingerprint(p.server, &print), !resumed);
+    buf_done(&print);
     if (ret)
         *ret = SSL_get1_session(p.client->ssl);
     tls_shutdown(p.client); /* OpenSSL's client forgets a session that was cut off */

@@ -68,6 +68,9 @@ static void test_server_name(void **state UNUSED)
         CHECK(rows[i].row, tls_handshake_done(c) && tls_handshake_done(s));
         CHECK(rows[i].row, tls_peer_fingerprint(c, &print));
         CHECK_SPAN(rows[i].row, buf_span(&print), tls_identity_fingerprint(rows[i].want));
+        buf_clear(&print);
+        CHECK(rows[i].row, tls_sent_fingerprint(s, &print) && !tls_sent_fingerprint(c, &print));
+        CHECK_SPAN(rows[i].row, buf_span(&print), tls_identity_fingerprint(rows[i].want));
         buf_done(&print);
         part(c, s);
     }

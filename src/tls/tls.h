@@ -203,6 +203,9 @@ struct tls_info {
 struct tls_info tls_info(const struct tls_conn *c);
 /* SHA-256 of the peer's leaf certificate in lower-case hex appended to out; false when it sent none. */
 bool tls_peer_fingerprint(const struct tls_conn *c, struct buf *out);
+/* The same of the certificate that we, the server, sent; false for a client, and for a resumed session, which sends
+ * none. */
+bool tls_sent_fingerprint(const struct tls_conn *c, struct buf *out);
 /*
  * What is wrong with the peer's certificate, as a phrase for the log ("certificate has expired"); NULL when it was
  * verified. "no certificate" when it sent none.

@@ -2,6 +2,7 @@
 import base64
 import csv
 import glob
+import hashlib
 import os
 import re
 import socket
@@ -9,6 +10,7 @@ import ssl
 
 import pytest
 
+from support import pki
 from support.server import FAST_RETRY, settle
 from support.sink import Sink
 from support.smtp import SMTP
@@ -44,8 +46,8 @@ class Loud(SMTP):
     """A session on the connector that is logged, whose rows are found again by its EHLO name."""
     count = 0
 
-    def __init__(self, server):
-        super().__init__(server.smtp, source=LOUD)
+    def __init__(self, server, **kw):
+        super().__init__(server.smtp, source=LOUD, **kw)
         Loud.count += 1
         self.server, self.name = server, "client%d.test" % Loud.count
         assert self.ehlo(self.name) == 250
@@ -118,6 +120,36 @@ def test_logon(server):
     permissions = [r["data"] for r in got if r["context"] == "Set Session Permissions"]
     assert len(permissions) == 3, "at the start, behind STARTTLS, behind AUTH"
     assert permissions[2] == "SMTPSubmit SMTPAcceptAnyRecipient AcceptRoutingHeaders BypassAntiSpam"
+
+
+def test_certificates(server):
+    """Ours is sent to everybody; a client's is received where one is asked for: one session without, one with it."""
+    server.shell("Set-TransportConfig -TLSReceiveDomainSecureList partner.test; "
+                 "Set-ReceiveConnector loud -AuthMechanism Tls -PermissionGroups AnonymousUsers -DomainSecureEnabled $true")
+    settle()
+    authority = pki.Authority()
+    try:
+        sent = [x["Sha256Thumbprint"] for x in server.json("Get-ExchangeCertificate")]
+        crt, key = authority.issue("mx.partner.test")
+        der = run(["openssl", "x509", "-in", crt, "-outform", "DER"]).stdout
+        for cert, received in ((None, []), ((crt, key), [("Received certificate", ""), ("Certificate thumbprint", hashlib.sha256(der).hexdigest())])):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if cert:
+                context.load_cert_chain(*cert)
+            with Loud(server, context=context) as c:
+                c.starttls()
+                c.cmd("QUIT")
+            said = [(r["context"], r["data"]) for r in c.rows() if r["event"] == "*"]
+            at = said.index(("Sending certificate", ""))
+            assert said[at + 1][0] == "Certificate thumbprint" and said[at + 1][1] in sent, said
+            assert said[at + 2:at + 2 + len(received)] == received, said
+            assert said[at + 2 + len(received)][0].startswith("TLS protocol TLSv1.3 negotiation succeeded"), said
+    finally:
+        authority.close()
+        server.shell("Set-ReceiveConnector loud -DomainSecureEnabled $false -PermissionGroups AnonymousUsers,ExchangeUsers "
+                     "-AuthMechanism Tls,BasicAuth,BasicAuthRequireTLS; Set-TransportConfig -TLSReceiveDomainSecureList $null")
+        settle()
 
 
 def test_remote_ends(server):

@@ -70,5 +70,5 @@ bool connection_handshaking(const struct connection *c);
 /* Facts of the TLS session; only after `secured`. */
 struct tls_info connection_tls(const struct connection *c);
 bool connection_fingerprint(const struct connection *c, struct buf *out);
-/* The TLS session itself, for what tls.h has to say of the peer's certificate. */
+/* The TLS session itself, for what tls.h has to say of both certificates. */
 const struct tls_conn *connection_peer(const struct connection *c);

@@ -68,6 +68,12 @@ void session_protocol_logged_on(struct session *s)
     session_protocol_permissions(s);
 }
 
+static void log_certificate(struct session *s, struct span what, struct span thumbprint)
+{
+    protocol_log_row(s->protocol, PROTOCOL_ROW_INFORMATION, SPAN(""), what);
+    protocol_log_row(s->protocol, PROTOCOL_ROW_INFORMATION, thumbprint, SPAN("Certificate thumbprint"));
+}
+
 void session_protocol_secured(struct session *s)
 {
     struct buf b;
@@ -75,10 +81,11 @@ void session_protocol_secured(struct session *s)
         return;
     struct tls_info info = connection_tls(s->connection);
     buf_init(&b, TEXT_MAX);
-    if (connection_fingerprint(s->connection, &b)) {
-        protocol_log_row(s->protocol, PROTOCOL_ROW_INFORMATION, SPAN(""), SPAN("Received certificate"));
-        protocol_log_row(s->protocol, PROTOCOL_ROW_INFORMATION, buf_span(&b), SPAN("Certificate thumbprint"));
-    }
+    if (tls_sent_fingerprint(connection_peer(s->connection), &b))
+        log_certificate(s, SPAN("Sending certificate"), buf_span(&b));
+    buf_clear(&b);
+    if (connection_fingerprint(s->connection, &b))
+        log_certificate(s, SPAN("Received certificate"), buf_span(&b));
     buf_clear(&b);
     buf_addf(&b, "TLS protocol %s negotiation succeeded using bulk encryption algorithm %s", info.version,
              info.cipher);
