@@ -85,6 +85,7 @@ struct intake_options gate_intake_options(const struct gate *g, unsigned rights)
         .remove_bcc = submission,
         .add_message_id = true, /* the reply, the log and reports name it, so the message must bear it */
         .add_date = submission,
+        .default_domain = policy_text(g->policy, g->connector->default_domain),
         .max_header = g->connector->max_header_size,
         .max_hops = g->connector->max_hops,
         .max_local_hops = g->connector->max_local_hops,

@@ -28,14 +28,16 @@ static void check_list(struct span value)
     struct arena arena;
     struct span found[FOUND_MAX], again[FOUND_MAX];
     struct buf joined;
-    size_t n, m;
+    size_t n, m, bare[FOUND_MAX];
     arena_init(&arena, 0);
     buf_init(&joined, 1 << 16);
-    IGNORE_RESULT(header_addresses(&arena, value, found, FOUND_MAX, &n));
+    IGNORE_RESULT(header_addresses(&arena, value, found, bare, FOUND_MAX, &n));
     ASSERT(n <= FOUND_MAX);
     for (size_t i = 0; i < n; i++)
+        ASSERT(bare[i] <= value.len && bare[i] >= (i ? bare[i - 1] : 0) * (bare[i] > 0));
+    for (size_t i = 0; i < n; i++)
         buf_addf(&joined, "%sx <%.*s>", i ? ", " : "", SPAN_ARG(found[i]));
-    ASSERT(!joined.failed && header_addresses(&arena, buf_span(&joined), again, FOUND_MAX, &m) && m == n);
+    ASSERT(!joined.failed && header_addresses(&arena, buf_span(&joined), again, NULL, FOUND_MAX, &m) && m == n);
     for (size_t i = 0; i < n; i++)
         ASSERT(span_eq(found[i], again[i]));
     buf_done(&joined);

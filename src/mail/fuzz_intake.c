@@ -1,7 +1,7 @@
 /*
  * Any bytes as a message, under options and cuts taken from the first bytes: the output and the result do not
  * depend on the cuts; no guarded field gets out, the lines of the output's header section are beyond doubt, and the
- * body is the input's.
+ * body is the input's. Whoever reads the output finds the authors that were found, each with a domain.
  */
 #include "mail/header.h"
 #include "mail/intake.h"
@@ -77,6 +77,22 @@ static void check_output(const struct intake_options *o, struct span message, co
                                          span_eq(span_head(body, body.len - rest.len), SPAN("\n"))));
 }
 
+static void check_authors(const struct intake_result *r, struct span out, struct arena *arena)
+{
+    const struct intake_options o = {.max_header = 1 << 24, .max_hops = UINT32_MAX};
+    struct intake_result again;
+    struct buf copy;
+    if (!r->authors_complete)
+        return;
+    buf_init(&copy, out.len + 200);
+    run(&o, out, 0, arena, &copy, &again);
+    ASSERT(!again.problem && again.authors_complete && again.from_count == r->from_count);
+    ASSERT(span_eq(again.sender, r->sender));
+    for (size_t i = 0; i < r->from_count; i++)
+        ASSERT(span_eq(again.from[i], r->from[i]) && span_find(r->from[i], '@') != SIZE_MAX);
+    buf_done(&copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < PREFIX)
@@ -92,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .add_date = data[0] & 32,
         .message_id = SPAN("<i@us>"),
         .date = SPAN("now"),
+        .default_domain = data[2] & 32 ? SPAN("d.test") : SPAN(""),
         .max_header = data[1] * 16u,
         .max_hops = data[2] & 3u,
         .max_local_hops = data[2] >> 2 & 3u,
@@ -108,6 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run(&o, message, data[3] ? data[3] : 1, &arena, &cut, &b);
     ASSERT(!whole.failed && span_eq(buf_span(&whole), buf_span(&cut)));
     check_same(&a, &b);
+    if (!a.problem && o.default_domain.len)
+        check_authors(&a, buf_span(&whole), &arena);
     if (a.problem)
         ASSERT(whole.len == 0);
     else

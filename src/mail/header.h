@@ -37,9 +37,11 @@ struct span header_unfold(struct arena *arena, struct span value, size_t max);
  * inside an address are understood; a mailbox without domain is given as its local part alone. True when that is
  * all there is. False when part of the value is not of the grammar, or there are more than max, or memory is out:
  * who decides by the list must then not take it for complete. *ret_count is set in any case.
+ * ret_bare: for each of them the place in the value behind its local part where that stands alone, 0 where there is
+ * a domain; NULL: nobody wants to know.
  */
-NODISCARD bool header_addresses(struct arena *arena, struct span value, struct span *ret, size_t max,
-                                size_t *ret_count);
+NODISCARD bool header_addresses(struct arena *arena, struct span value, struct span *ret, size_t *ret_bare,
+                                size_t max, size_t *ret_count);
 
 enum header_class {
     HEADER_ORDINARY,

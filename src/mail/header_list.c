@@ -22,9 +22,10 @@ enum entry_state {
 };
 
 struct list {
-    struct span rest;
+    struct span value, rest;
     struct arena *arena;
     struct span *found;
+    size_t *bare;
     size_t count, max;
     bool complete;
 
@@ -36,6 +37,7 @@ struct list {
     bool too_long;
     char text[GATHER_MAX];
     size_t len;
+    size_t end; /* in the value, behind the last token gathered */
 };
 
 static void start_entry(struct list *l)
@@ -53,6 +55,7 @@ static void gather(struct list *l, struct span token)
     }
     memcpy(l->text + l->len, token.ptr, token.len);
     l->len += token.len;
+    l->end = (size_t)(token.ptr - l->value.ptr) + token.len;
 }
 
 /* Parses what was gathered and adds it. */
@@ -72,6 +75,8 @@ static void add_mailbox(struct list *l)
     } else if (ok) {
         ok = !l->phrase && address_parse(s, flags, l->arena, &a) == ADDRESS_OK;
     }
+    if (ok && l->bare)
+        l->bare[l->count] = a.domain.len ? 0 : l->end;
     if (ok)
         l->found[l->count++] = a.text;
     else
@@ -199,9 +204,16 @@ static size_t step(struct list *l)
     return n;
 }
 
-bool header_addresses(struct arena *arena, struct span value, struct span *ret, size_t max, size_t *ret_count)
+bool header_addresses(struct arena *arena, struct span value, struct span *ret, size_t *ret_bare, size_t max,
+                      size_t *ret_count)
 {
-    struct list l = {.rest = value, .arena = arena, .found = ret, .max = max, .complete = true};
+    struct list l = {.value = value,
+                     .rest = value,
+                     .arena = arena,
+                     .found = ret,
+                     .bare = ret_bare,
+                     .max = max,
+                     .complete = true};
     start_entry(&l);
     while (l.rest.len)
         l.rest = span_from(l.rest, step(&l));

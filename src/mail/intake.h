@@ -1,8 +1,8 @@
 /*
  * intake.h: what a receiving server does to a message as it arrives. It puts its trace field in front, removes the
  * fields that the session may not bring (header firewall), counts hops, notes who the message says it is from,
- * completes a submission (RFC 6409 section 8), stamps it with who its sender was here, and passes the rest on
- * untouched.
+ * completes a submission (RFC 6409 section 8) and authors without a domain, stamps it with who its sender was here,
+ * and passes the rest on untouched.
  *
  * Input comes in chunks of any size, dot-unstuffed, with CRLF line ends. Only the header section is held back,
  * bounded by max_header; body bytes go to the output as sub-spans of the input. How the input is cut changes
@@ -30,11 +30,12 @@ struct intake_options {
     bool remove_bcc;     /* Bcc and Resent-Bcc */
     bool add_message_id; /* where there is none, behind the trace */
     bool add_date;
-    struct span message_id;                    /* with brackets */
-    struct span date;                          /* as date_print gives it */
-    size_t max_header;                         /* bytes of the header section as it comes, without the blank line */
-    uint32_t max_hops;                         /* Received fields that may be there already */
-    uint32_t max_local_hops;                   /* ... of them by one of local_names; 0: any number */
+    struct span message_id;     /* with brackets */
+    struct span date;           /* as date_print gives it */
+    struct span default_domain; /* completes addresses without domain in From and Sender; empty: they stay */
+    size_t max_header;          /* bytes of the header section as it comes, without the blank line */
+    uint32_t max_hops;          /* Received fields that may be there already */
+    uint32_t max_local_hops;    /* ... of them by one of local_names; 0: any number */
     struct span local_names[INTAKE_NAMES_MAX]; /* this server's own names; an empty one is none */
 };
 

@@ -1,9 +1,9 @@
 /*
  * intake_rewrite.c: one header section in, the guarded one out.
  *
- * Invariants: a field that is kept is kept to the byte, in its place; runs of kept fields go out in one piece; no
- * field that the options remove gets out. Two passes: what is to be added depends on all fields, and nothing may
- * come out of a message that is refused.
+ * Invariants: a field that is kept is kept to the byte, in its place, but for the domains that authors without one
+ * get; runs of kept fields go out in one piece; no field that the options remove gets out. Two passes: what is to
+ * be added depends on all fields, and nothing may come out of a message that is refused.
  */
 #include "mail/address.h"
 #include "mail/header.h"
@@ -55,22 +55,57 @@ static void note_text(struct intake *i, struct span value, size_t max, struct sp
         i->result.problem = INTAKE_NO_MEMORY;
 }
 
-static void note_from(struct intake_result *r, struct arena *arena, struct span value)
+/* A section, and where its authors get a domain: places in it, ascending. */
+struct rewriting {
+    struct span section;
+    size_t bare[INTAKE_FROM_MAX + 1];
+    size_t bare_count;
+};
+
+/* Gives an author the default domain, here and, by a note, where it stands. False: that makes no address. */
+static bool complete(struct intake *i, struct rewriting *w, struct span value, size_t bare, struct span *address)
 {
+    const unsigned flags = ADDRESS_ALLOW_UTF8 | ADDRESS_ALLOW_LONG;
+    struct mail_address a;
+    struct span full = arena_printf(i->arena, "%.*s@%.*s", SPAN_ARG(*address), SPAN_ARG(i->options.default_domain));
+    if (!full.ptr || address_parse(full, flags, i->arena, &a))
+        return false;
+    ASSERT(w->bare_count < ARRAY_LEN(w->bare));
+    w->bare[w->bare_count++] = (size_t)(value.ptr - w->section.ptr) + bare;
+    *address = a.text;
+    return true;
+}
+
+/* The addresses of a field of authors, at most max; false: not all of them. */
+static bool read_authors(struct intake *i, struct rewriting *w, struct span value, struct span *ret, size_t max,
+                         size_t *ret_count)
+{
+    size_t bare[INTAKE_FROM_MAX];
+    bool whole = header_addresses(i->arena, value, ret, bare, max, ret_count);
+    for (size_t k = 0; i->options.default_domain.len && k < *ret_count; k++)
+        if (bare[k] && !complete(i, w, value, bare[k], &ret[k]))
+            whole = false;
+    return whole;
+}
+
+static void note_from(struct intake *i, struct rewriting *w, struct span value)
+{
+    struct intake_result *r = &i->result;
     size_t n;
-    if (!header_addresses(arena, value, r->from + r->from_count, INTAKE_FROM_MAX - r->from_count, &n))
+    if (!read_authors(i, w, value, r->from + r->from_count, INTAKE_FROM_MAX - r->from_count, &n))
         r->authors_complete = false;
     r->from_count += n;
 }
 
-/* RFC 5322 3.6.2: one Sender field with one mailbox. */
-static void note_sender(struct intake_result *r, struct arena *arena, struct span value)
+/* RFC 5322 3.6.2: one Sender field with one mailbox; a further one is not read. */
+static void note_sender(struct intake *i, struct rewriting *w, struct span value)
 {
+    struct intake_result *r = &i->result;
     struct span address;
-    size_t n;
-    if (!header_addresses(arena, value, &address, 1, &n) || n != 1 || r->sender.ptr)
+    size_t n = 0;
+    if (r->sender.ptr || !read_authors(i, w, value, &address, 1, &n) || n != 1)
         r->authors_complete = false;
-    if (n == 1 && !r->sender.ptr)
+    if (n == 1)
         r->sender = address;
 }
 
@@ -94,13 +129,13 @@ struct missing {
     bool message_id, date, auth_as;
 };
 
-static void note_fields(struct intake *i, struct span section, struct missing *ret)
+static void note_fields(struct intake *i, struct rewriting *w, struct missing *ret)
 {
     struct intake_result *r = &i->result;
     struct header_field f;
     r->authors_complete = true;
     *ret = (struct missing){.message_id = true, .date = true, .auth_as = true};
-    for (struct span rest = section; header_next(&rest, &f);)
+    for (struct span rest = w->section; header_next(&rest, &f);)
         switch (known_field(f.name)) {
         case FIELD_RECEIVED: note_received(i, f.value); break;
         case FIELD_MESSAGE_ID:
@@ -110,8 +145,8 @@ static void note_fields(struct intake *i, struct span section, struct missing *r
         case FIELD_DATE: ret->date = false; break;
         case FIELD_AUTH_AS: ret->auth_as = i->options.remove_organization; break;
         case FIELD_SUBJECT: note_text(i, f.value, INTAKE_SUBJECT_MAX, &r->subject); break;
-        case FIELD_FROM: note_from(r, i->arena, f.value); break;
-        case FIELD_SENDER: note_sender(r, i->arena, f.value); break;
+        case FIELD_FROM: note_from(i, w, f.value); break;
+        case FIELD_SENDER: note_sender(i, w, f.value); break;
         case FIELD_BCC:
         case FIELD_RETURN_PATH:
         case FIELD_OTHER: break;
@@ -142,25 +177,40 @@ static void emit_field(struct intake *i, struct span name, struct span value)
     intake_emit(i, SPAN("\r\n"));
 }
 
-static void emit_kept(struct intake *i, struct span section)
+/* What of the section stands from run up to at, with the domains that its authors get. */
+static void emit_run(struct intake *i, const struct rewriting *w, size_t run, size_t at)
+{
+    for (size_t k = 0; k < w->bare_count; k++) {
+        if (w->bare[k] <= run || w->bare[k] > at)
+            continue;
+        intake_emit(i, span_from(span_head(w->section, w->bare[k]), run));
+        intake_emit(i, SPAN("@"));
+        intake_emit(i, i->options.default_domain);
+        run = w->bare[k];
+    }
+    intake_emit(i, span_from(span_head(w->section, at), run));
+}
+
+static void emit_kept(struct intake *i, const struct rewriting *w)
 {
     struct header_field f;
     size_t run = 0, at = 0; /* fields from run up to at are kept and not yet out */
-    for (struct span rest = section; header_next(&rest, &f); at += f.whole.len)
+    for (struct span rest = w->section; header_next(&rest, &f); at += f.whole.len)
         if (!keeps(&i->options, &f)) {
-            intake_emit(i, span_from(span_head(section, at), run));
+            emit_run(i, w, run, at);
             run = at + f.whole.len;
         }
-    struct span last = span_from(section, run);
-    intake_emit(i, last);
+    struct span last = span_from(w->section, run);
+    emit_run(i, w, run, w->section.len);
     if (last.len && !span_ends(last, SPAN("\n")))
         intake_emit(i, SPAN("\r\n"));
 }
 
 void intake_rewrite(struct intake *i, struct span section)
 {
+    struct rewriting w = {.section = section};
     struct missing missing;
-    note_fields(i, section, &missing);
+    note_fields(i, &w, &missing);
     if (i->result.hops > i->options.max_hops)
         i->result.problem = INTAKE_TOO_MANY_HOPS;
     else if (i->options.max_local_hops && i->result.local_hops > i->options.max_local_hops)
@@ -174,6 +224,6 @@ void intake_rewrite(struct intake *i, struct span section)
         emit_field(i, SPAN("Message-ID: "), i->options.message_id);
     if (missing.date && i->options.add_date)
         emit_field(i, SPAN("Date: "), i->options.date);
-    emit_kept(i, section);
+    emit_kept(i, &w);
     intake_emit(i, SPAN("\r\n"));
 }

@@ -187,7 +187,8 @@ static void address_lists(void **state)
         size_t n = 99;
         arena_init(&arena, 0);
         buf_init(&joined, 1000);
-        CHECK_INT(rows[i].value, header_addresses(&arena, span_of(rows[i].value), found, ARRAY_LEN(found), &n),
+        CHECK_INT(rows[i].value,
+                  header_addresses(&arena, span_of(rows[i].value), found, NULL, ARRAY_LEN(found), &n),
                   rows[i].complete);
         for (size_t k = 0; k < n; k++) {
             if (k)
@@ -196,6 +197,39 @@ static void address_lists(void **state)
         }
         CHECK_SPAN(rows[i].value, buf_span(&joined), span_of(rows[i].want));
         buf_done(&joined);
+        arena_clear(&arena);
+    }
+}
+
+/* Where an address without domain ends in the value. */
+static void bare_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        size_t bare[4];
+    } rows[] = {
+        {"alice", {5}},
+        {" alice ", {6}},
+        {"alice@a", {0}},
+        {"Alice <alice>", {12}},
+        {"Alice < alice (home) >", {13}},
+        {"\"a b\"", {5}},
+        {"al . ice", {8}},
+        {"a@a, bob, Carol <carol>", {0, 8, 22}},
+        {"Team: alice, bob;", {11, 16}},
+        {"<@a,@b:alice>", {12}},
+        {"\r\n alice", {8}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct arena arena;
+        struct span found[4];
+        size_t n, bare[4] = {99, 99, 99, 99};
+        arena_init(&arena, 0);
+        CHECK(rows[i].value, header_addresses(&arena, span_of(rows[i].value), found, bare, ARRAY_LEN(found), &n));
+        CHECK(rows[i].value, n > 0);
+        for (size_t k = 0; k < n; k++)
+            CHECK_INT(rows[i].value, bare[k], rows[i].bare[k]);
         arena_clear(&arena);
     }
 }
@@ -210,10 +244,10 @@ static void long_words(void **state)
     size_t n;
     memset(text, 'a', sizeof text);
     arena_init(&arena, 0);
-    CHECK("word", !header_addresses(&arena, span_make(text, sizeof text), found, ARRAY_LEN(found), &n));
+    CHECK("word", !header_addresses(&arena, span_make(text, sizeof text), found, NULL, ARRAY_LEN(found), &n));
     CHECK_INT("word", n, 0);
     memcpy(text + sizeof text - 6, " <b@c>", 6);
-    CHECK("name", header_addresses(&arena, span_make(text, sizeof text), found, ARRAY_LEN(found), &n));
+    CHECK("name", header_addresses(&arena, span_make(text, sizeof text), found, NULL, ARRAY_LEN(found), &n));
     CHECK_INT("name", n, 1);
     arena_clear(&arena);
 }
@@ -232,7 +266,7 @@ static void deep_and_many(void **state)
         for (size_t i = 0; i + unit <= MANY; i += unit)
             memcpy(text + i, patterns[p], unit);
         arena_init(&arena, 4096);
-        bool complete = header_addresses(&arena, span_make(text, MANY), found, ARRAY_LEN(found), &n);
+        bool complete = header_addresses(&arena, span_make(text, MANY), found, NULL, ARRAY_LEN(found), &n);
         CHECK_INT(patterns[p], complete, patterns[p][0] == ',');
         CHECK_INT(patterns[p], n, 0);
         arena_clear(&arena);
@@ -242,9 +276,9 @@ static void deep_and_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fields),        cmocka_unit_test(name_limits),   cmocka_unit_test(unfolding),
-        cmocka_unit_test(classes),       cmocka_unit_test(address_lists), cmocka_unit_test(long_words),
-        cmocka_unit_test(deep_and_many),
+        cmocka_unit_test(fields),     cmocka_unit_test(name_limits),   cmocka_unit_test(unfolding),
+        cmocka_unit_test(classes),    cmocka_unit_test(address_lists), cmocka_unit_test(bare_addresses),
+        cmocka_unit_test(long_words), cmocka_unit_test(deep_and_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -374,6 +374,67 @@ static void many_small_fields(void **state)
     free(text);
 }
 
+/* Authors without a domain get the default one, as in MAIL: in the result, and where they stand. */
+static void completed_authors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *domain, *message, *want, *from, *sender;
+        bool complete;
+    } rows[] = {
+        {"alone", "d.test", "From: alice\r\nTo: bob\r\n\r\nFrom: x\r\n",
+         "From: alice@d.test\r\nTo: bob\r\n\r\nFrom: x\r\n", "alice@d.test", "", true},
+        {"no default domain", "", "From: alice\r\n\r\n", "From: alice\r\n\r\n", "alice", "", true},
+        {"with a name and folding", "d.test", "From: Alice\r\n <alice> (x)\r\n\r\n",
+         "From: Alice\r\n <alice@d.test> (x)\r\n\r\n", "alice@d.test", "", true},
+        {"some of them", "d.test", "X: 1\r\nSender: s\r\nFrom: a, b@b, C <c>\r\nfrom: e\r\nY: 2\r\n\r\n",
+         "X: 1\r\nSender: s@d.test\r\nFrom: a@d.test, b@b, C <c@d.test>\r\nfrom: e@d.test\r\nY: 2\r\n\r\n",
+         "a@d.test b@b c@d.test e@d.test", "s@d.test", true},
+        {"between what is removed", "d.test", "Bcc: z\r\nFrom: a\r\nBcc: z\r\nSender: s\r\nBcc: z\r\n\r\n",
+         "From: a@d.test\r\nSender: s@d.test\r\n\r\n", "a@d.test", "s@d.test", true},
+        {"at the end of a section without line end", "d.test", "From: a", "From: a@d.test\r\n\r\n", "a@d.test", "",
+         true},
+        {"quotes", "d.test", "From: \"a b\"\r\n\r\n", "From: \"a b\"@d.test\r\n\r\n", "\"a b\"@d.test", "", true},
+        {"an address in quotes", "d.test", "From: \"ceo@corp\"\r\n\r\n", "From: \"ceo@corp\"@d.test\r\n\r\n",
+         "\"ceo@corp\"@d.test", "", true},
+        {"what is not understood stays", "d.test", "From: a b, c\r\n\r\n", "From: a b, c@d.test\r\n\r\n",
+         "c@d.test", "", false},
+        {"what makes no address stays", "no..domain", "From: alice\r\n\r\n", "From: alice\r\n\r\n", "alice", "",
+         false},
+        {"a second Sender stays", "d.test", "Sender: s\r\nSender: t\r\n\r\n",
+         "Sender: s@d.test\r\nSender: t\r\n\r\n", "", "s@d.test", false},
+        {"more than are read", "d.test", "From: 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\r\n\r\n",
+         "From: 1@d.test,2@d.test,3@d.test,4@d.test,5@d.test,6@d.test,7@d.test,8@d.test,9@d.test,10@d.test,"
+         "11@d.test,12@d.test,13@d.test,14@d.test,15@d.test,16@d.test,17\r\n\r\n",
+         "1@d.test 2@d.test 3@d.test 4@d.test 5@d.test 6@d.test 7@d.test 8@d.test 9@d.test 10@d.test 11@d.test "
+         "12@d.test 13@d.test 14@d.test 15@d.test 16@d.test",
+         "", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct intake_options o = plain;
+        struct intake_result r;
+        struct arena arena;
+        struct buf out, from;
+        o.trace = SPAN("");
+        o.remove_bcc = true;
+        o.default_domain = span_of(rows[i].domain);
+        arena_init(&arena, 0);
+        buf_init(&out, 4000);
+        buf_init(&from, 4000);
+        run(&o, span_of(rows[i].message), SIZE_MAX, 0, &arena, &out, &r);
+        for (size_t k = 0; k < r.from_count; k++)
+            buf_addf(&from, "%s%.*s", k ? " " : "", SPAN_ARG(r.from[k]));
+        CHECK_INT(rows[i].name, r.problem, INTAKE_OK);
+        CHECK_SPAN(rows[i].name, buf_span(&out), span_of(rows[i].want));
+        CHECK_SPAN(rows[i].name, buf_span(&from), span_of(rows[i].from));
+        CHECK_SPAN(rows[i].name, r.sender, span_of(rows[i].sender));
+        CHECK_INT(rows[i].name, r.authors_complete, rows[i].complete);
+        buf_done(&from);
+        buf_done(&out);
+        arena_clear(&arena);
+    }
+}
+
 static void texts(void **state)
 {
     (void)state;
@@ -388,7 +449,7 @@ int main(void)
         cmocka_unit_test(problems),          cmocka_unit_test(facts),
         cmocka_unit_test(no_copy),           cmocka_unit_test(no_memory),
         cmocka_unit_test(many_small_fields), cmocka_unit_test(texts),
-        cmocka_unit_test(local_hops),
+        cmocka_unit_test(local_hops),        cmocka_unit_test(completed_authors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

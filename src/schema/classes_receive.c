@@ -43,7 +43,8 @@ static const struct schema_property properties[] = {
      .help = "The whole greeting, which must begin with 220. $null: the standard one."},
     {"Comment", SCHEMA_STRING, SCHEMA_NULLABLE, .initial = "", .max = 1024, .help = "A note for administrators."},
     {"DefaultDomain", SCHEMA_FQDN, SCHEMA_NULLABLE, .max = 255,
-     .help = "Appended to senders and recipients without a domain. $null: such addresses are refused."},
+     .help = "Appended to senders and recipients without a domain, and to authors in From and Sender. $null: such "
+             "senders and recipients are refused."},
     {"ProtocolLoggingLevel", SCHEMA_ENUM, .initial = "None", .words = schema_words_logging,
      .help =
          "Verbose writes the dialogue of every session to the protocol log (log/ProtocolLog/SmtpReceive), without "

@@ -132,8 +132,11 @@ def default_domain(w):
     with c.set("-DefaultDomain example.com").session() as s:
         assert s.mail("alice") == 250 and s.rcpt("bob") == 250
         marker = w.marker()
-        assert s.data(message(marker, ALICE, BOB)) == "250 2.6.0"
-    assert fields(w.hub.wait_mail(BOB, marker)[0], "Return-Path") == ["<alice@example.com>"]
+        assert s.data(message(marker, "alice", BOB)) == "250 2.6.0"
+    raw = w.hub.wait_mail(BOB, marker)[0]
+    assert fields(raw, "Return-Path") == ["<alice@example.com>"] and fields(raw, "From") == ["<alice@example.com>"]
+    with c.revoke("ms-Exch-SMTP-Accept-Authoritative-Domain-Sender").session() as s:
+        expect(s.send_mail("x@outside.test", BOB, message(w.marker(), "ceo", BOB)), "550 5.7.1")
 
 
 def max_message(w):
@@ -484,7 +487,7 @@ P = Section("6.1", "Parameters of receive connectors", (
     Row("Fqdn", "in the banner, EHLO, Received and the choice of the certificate", AS,
         param("Fqdn", "mail.example.com", good=["a.example.com", ("$null", None)], bad=["'not a name'", "'a..b'"], wire=fqdn)),
     Row("DefaultDomain", "completes senders and recipients without a domain (recalled)", AS,
-        param("DefaultDomain", None, good=["example.com", ("$null", None)], bad=["'a b'"], wire=default_domain), "Where it is $null such addresses are refused, but for <postmaster>."),
+        param("DefaultDomain", None, good=["example.com", ("$null", None)], bad=["'a b'"], wire=default_domain), "Where it is $null such addresses are refused, but for <postmaster>. From and Sender are completed as well."),
     Row("ProtocolLoggingLevel", "None or Verbose", AS, param("ProtocolLoggingLevel", "None", good=["Verbose"], bad=["Full"], wire=logging)),
     Row("MaxMessageSize", "10 MB; 64 KB to 2 GB", AS,
         param("MaxMessageSize", 10 << 20, good=[65536, ("25MB", 25 << 20)], bad=["65535", "2GB", "big"], wire=max_message)),
