@@ -2,6 +2,7 @@
  * find.c: which object an identity means. Text is compared with the name first, so a name that looks like something
  * else still works; then with the Guid, the noun's keys, and the name behind this server's.
  */
+#include "base/utf8.h"
 #include "cmdlet/internal.h"
 
 enum { NAMED_MAX = 8 };
@@ -39,6 +40,16 @@ static enum err_code by_property(struct shell_call *call, const struct noun *n, 
     return code;
 }
 
+/* An identity as the property keeps it: a name beyond ASCII is kept as the DNS has it. */
+static struct span key_text(struct shell_call *call, const struct schema_property *p, struct span text)
+{
+    struct value v;
+    struct err ignored;
+    if (!utf8_is_ascii(text) && !schema_parse_text(p, text, call->arena, &v, &ignored) && v.kind == VALUE_STRING)
+        return v.s;
+    return text;
+}
+
 /* *ret is NULL when there is none. */
 static enum err_code by_text(struct shell_call *call, const struct noun *n, struct span text, struct record **ret,
                              struct err *err)
@@ -48,7 +59,8 @@ static enum err_code by_text(struct shell_call *call, const struct noun *n, stru
     if (code == ERR_NONE && !*ret)
         code = by_property(call, n, SPAN("Guid"), text, ret, err);
     for (const char *const *k = n->keys; k && *k && code == ERR_NONE && !*ret; k++)
-        code = by_property(call, n, span_of(*k), text, ret, err);
+        code = by_property(call, n, span_of(*k), key_text(call, schema_property(n->class, span_of(*k)), text), ret,
+                           err);
     if (code == ERR_NONE && !*ret && slash != SIZE_MAX &&
         is_this_server(cmdlet_context(call), span_head(text, slash)))
         code = by_property(call, n, SPAN("Name"), span_from(text, slash + 1), ret, err);

@@ -187,33 +187,41 @@ struct parts {
     struct ip_addr ip;
 };
 
-/* Makes the canonical form in the arena and points into it. */
-static enum address_defect build(const struct parts *p, struct arena *arena, struct mail_address *ret)
+/* "@" and the domain. */
+static enum address_defect print_domain(struct buf *out, const struct parts *p)
 {
+    buf_add_char(out, '@');
+    if (!p->literal)
+        return domain_ascii(out, p->domain) ? ADDRESS_OK : ADDRESS_DOMAIN;
+    domain_literal_print(out, p->ip);
+    return ADDRESS_OK;
+}
+
+/* Makes the canonical form in the arena and points into it. */
+static enum address_defect build(const struct parts *p, size_t max, struct arena *arena, struct mail_address *ret)
+{
+    enum address_defect d = ADDRESS_OK;
+    struct span text = {NULL, 0};
     struct buf b;
-    buf_init(&b, ADDRESS_XLONG_MAX + IP_TEXT_MAX);
+    buf_init(&b, ADDRESS_XLONG_MAX + DOMAIN_MAX);
     print_local(&b, p->local);
-    size_t local_len = b.len, domain_at = b.len;
-    if (p->domain.len) {
-        buf_add_char(&b, '@');
-        domain_at = b.len;
-        if (p->literal)
-            domain_literal_print(&b, p->ip);
-        else
-            for (size_t i = 0; i < p->domain.len; i++)
-                buf_add_char(&b, ascii_lower(p->domain.ptr[i]));
-    }
-    struct span text = b.failed ? (struct span){NULL, 0} : arena_dup(arena, buf_span(&b));
+    size_t local_len = b.len, domain_at = b.len + (p->domain.len > 0);
+    if (p->domain.len)
+        d = print_domain(&b, p);
+    if (!d && b.len > max) /* A-labels may be longer than what they stand for */
+        d = ADDRESS_PATH_LONG;
+    if (b.failed || (!d && !(text = arena_dup(arena, buf_span(&b))).ptr))
+        d = ADDRESS_MEMORY;
     buf_done(&b);
-    if (!text.ptr)
-        return ADDRESS_MEMORY;
+    if (d)
+        return d;
     *ret = (struct mail_address){
         .text = text,
         .local = span_head(text, local_len),
         .domain = span_from(text, domain_at),
         .quoted = text.ptr[0] == '"',
         .literal = p->literal,
-        .utf8 = !utf8_is_ascii(text),
+        .utf8 = !utf8_is_ascii(p->local) || !utf8_is_ascii(p->domain),
     };
     return ADDRESS_OK;
 }
@@ -253,7 +261,7 @@ static enum address_defect take_mailbox(struct scanner *s, bool in_path, struct 
     if (!d && before - s->rest.len > max)
         d = ADDRESS_PATH_LONG;
     if (!d)
-        d = build(&p, arena, ret);
+        d = build(&p, max, arena, ret);
     buf_done(&scratch);
     return d;
 }

@@ -21,15 +21,16 @@ enum {
 
 struct mail_address {
     /*
-     * The canonical form: the local part without quotes it does not need, "@", the domain with ASCII letters in
-     * lower case, an address literal as the address is printed. It parses back to itself. Empty: the null path.
+     * The canonical form: the local part without quotes it does not need, "@", the domain in small letters and
+     * A-labels (domain_ascii), an address literal as the address is printed. It parses back to itself. Empty: the
+     * null path.
      */
     struct span text;
     struct span local;  /* part of text, with its quotes */
     struct span domain; /* part of text; empty where there is none: <postmaster>, or a bare local part */
     bool quoted;        /* the local part needs its quotes */
     bool literal;       /* the domain is an address literal */
-    bool utf8;          /* beyond ASCII: may travel with SMTPUTF8 only */
+    bool utf8; /* it was written beyond ASCII, which takes SMTPUTF8; of the canonical form the local part may be */
 };
 
 enum address_flag {

@@ -16,6 +16,12 @@ enum domain_flag {
 
 /* Labels of letters, digits and inner hyphens; no empty label, no trailing dot; flags: enum domain_flag. */
 bool domain_valid(struct span s, unsigned flags);
+/*
+ * Appends a valid domain in the one form that all ways to write it share: in small letters, U-labels as A-labels.
+ * False: a label has none, or the name becomes too long; what was appended is then of no use. Valid patterns
+ * ("*.example.com") are taken as well.
+ */
+NODISCARD bool domain_ascii(struct buf *out, struct span domain);
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]", the tag in any case. */
 NODISCARD bool domain_literal(struct span s, struct ip_addr *ret);
 /* Prints the literal of an address. */

@@ -17,7 +17,7 @@ static void check_accepted(const struct mail_address *a, unsigned flags, struct 
                                                                 : ADDRESS_MAX));
     for (size_t i = 0; i < a->text.len; i++)
         ASSERT((unsigned char)a->text.ptr[i] >= 0x20 && a->text.ptr[i] != 0x7f);
-    ASSERT(utf8_valid(a->text) && a->utf8 == !utf8_is_ascii(a->text));
+    ASSERT(utf8_valid(a->text) && (a->utf8 || utf8_is_ascii(a->text)) && utf8_is_ascii(a->domain));
     ASSERT(!a->utf8 || (flags & ADDRESS_ALLOW_UTF8));
     ASSERT(a->local.len > 0 && a->local.ptr == a->text.ptr);
     ASSERT(a->local.len + (a->domain.len ? 1 + a->domain.len : 0) == a->text.len);

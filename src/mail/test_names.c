@@ -59,6 +59,47 @@ static void domains(void **state)
     }
 }
 
+/* What Python's punycode and RFC 3492, 7.1 say. */
+static void ascii_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *domain, *want; /* NULL: there is none */
+    } rows[] = {
+        {"Example.COM", "example.com"},
+        {"*.b\u00fccher.Example", "*.xn--bcher-kva.example"},
+        {"b\u00fccher", "xn--bcher-kva"},
+        {"B\u00dcCHER", "xn--bcher-kva"},
+        {"XN--BCHER-KVA", "xn--bcher-kva"},
+        {"fa\u00df", "xn--fa-hia"},
+        {"\u65e5\u672c\u8a9e", "xn--wgv71a119e"},
+        {"\u041f\u0440\u0438\u043c\u0435\u0440", "xn--e1afmkfd"},
+        {"\u03c0\u03b1\u03c1\u03ac\u03b4\u03b5\u03b9\u03b3\u03bc\u03b1", "xn--hxajbheg2az3al"},
+        {"\u039c\u03a5\u0386\u0388", "xn--hxac7bvb"},
+        {"\u0141\u00d3D\u0179", "xn--d-uga0v4h"},
+        {"\U0001f4a9.la", "xn--ls8h.la"},
+        {"3\u5e74b\u7d44\u91d1\u516b\u5148\u751f", "xn--3b-ww4c5e180e575a65lsy2b"},
+        {"a.\u00fc.b", "a.xn--tda.b"},
+        {"ab--\u00fc", NULL},
+        {"xn--\u00fc", NULL},
+        {SIXTY "\u00fc", NULL},
+        {"\u00fc"
+         "\u00fd"
+         "\u00fe" SIXTY "abc",
+         NULL},
+        {SIXTY "." SIXTY "." SIXTY "." SIXTY ".abcde\u00fc", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf b;
+        buf_init(&b, 1000);
+        CHECK(rows[i].domain, domain_pattern_valid(span_of(rows[i].domain), DOMAIN_ALLOW_UTF8));
+        CHECK_INT(rows[i].domain, domain_ascii(&b, span_of(rows[i].domain)), rows[i].want != NULL);
+        if (rows[i].want)
+            CHECK_SPAN(rows[i].domain, buf_span(&b), span_of(rows[i].want));
+        buf_done(&b);
+    }
+}
+
 static void patterns(void **state)
 {
     (void)state;
@@ -183,8 +224,8 @@ static void statuses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(domains), cmocka_unit_test(patterns),
-                                       cmocka_unit_test(dates), cmocka_unit_test(message_ids),
-                                       cmocka_unit_test(statuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(domains),     cmocka_unit_test(ascii_form),
+                                       cmocka_unit_test(patterns),    cmocka_unit_test(dates),
+                                       cmocka_unit_test(message_ids), cmocka_unit_test(statuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

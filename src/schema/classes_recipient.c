@@ -6,7 +6,9 @@ static const char *const domain_words[] = {"Authoritative", "InternalRelay", "Ex
 static const struct schema_property accepted_domain[] = {
     SCHEMA_NAME(SCHEMA_REQUIRED, "The entry's name."),
     {"DomainName", SCHEMA_DOMAIN, SCHEMA_REQUIRED | SCHEMA_CREATE_ONLY, .max = 255,
-     .help = "The domain; *.example.com is every domain below example.com, but not example.com itself."},
+     .help =
+         "The domain; *.example.com is every domain below example.com, but not example.com itself. A name beyond "
+         "ASCII is kept as the DNS has it (xn--)."},
     {"DomainType", SCHEMA_ENUM, .initial = "Authoritative", .words = domain_words,
      .help = "Authoritative: all recipients are known here, others are returned with an NDR. InternalRelay: own "
              "recipients first, the rest goes on by a send connector. ExternalRelay: everything goes on."},

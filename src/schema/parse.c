@@ -159,14 +159,39 @@ static bool canonical_host(struct span s, struct arena *arena, struct span *ret)
     return s.len <= DOMAIN_MAX && domain_valid(s, 0) && !ascii_is_digit(s.ptr[s.len - 1]);
 }
 
-static bool canonical_space(struct span s)
+/* A domain, *. and a domain, or *; U-labels become A-labels. */
+static bool canonical_domain(struct span s, struct arena *arena, struct span *ret)
 {
+    struct buf b;
+    if (!domain_pattern_valid(s, DOMAIN_ALLOW_UTF8))
+        return false;
+    if (utf8_is_ascii(s)) {
+        *ret = s; /* in the letters in which it was given */
+        return true;
+    }
+    buf_init(&b, 2 * DOMAIN_MAX);
+    bool ok = domain_ascii(&b, s);
+    *ret = b.failed ? (struct span){NULL, 0} : arena_dup(arena, buf_span(&b));
+    buf_done(&b);
+    return ok;
+}
+
+static bool canonical_space(struct span s, struct arena *arena, struct span *ret)
+{
+    struct span given = s, domain;
     size_t semicolon = span_rfind(s, ';');
     uint32_t cost = 1;
     if (semicolon != SIZE_MAX && (!num_parse_u32(span_from(s, semicolon + 1), 100, &cost) || cost == 0))
         return false;
     s = span_head(s, semicolon);
-    return domain_pattern_valid(span_istarts(s, SPAN("SMTP:")) ? span_from(s, 5) : s, DOMAIN_ALLOW_UTF8);
+    s = span_from(s, span_istarts(s, SPAN("SMTP:")) ? 5 : 0);
+    if (!canonical_domain(s, arena, &domain))
+        return false;
+    *ret = given;
+    if (!utf8_is_ascii(s))
+        *ret = arena_printf(arena, "%.*s%.*s%.*s", SPAN_ARG(span_head(given, (size_t)(s.ptr - given.ptr))),
+                            SPAN_ARG(domain), SPAN_ARG(span_from(given, semicolon)));
+    return true;
 }
 
 /* Brings s into the form of the property's type; false when it is none. ret->ptr is NULL when memory is out. */
@@ -179,7 +204,7 @@ static bool canonical(const struct schema_property *p, struct span s, struct are
     if (p->type == SCHEMA_FQDN)
         return domain_valid(s, 0);
     if (p->type == SCHEMA_DOMAIN)
-        return domain_pattern_valid(s, DOMAIN_ALLOW_UTF8);
+        return canonical_domain(s, arena, ret);
     if (p->type == SCHEMA_ADDRESS)
         return canonical_address(s, arena, ret);
     if (p->type == SCHEMA_PATTERN)
@@ -187,7 +212,7 @@ static bool canonical(const struct schema_property *p, struct span s, struct are
     if (p->type == SCHEMA_HOST)
         return canonical_host(s, arena, ret);
     if (p->type == SCHEMA_ADDRESS_SPACE)
-        return canonical_space(s);
+        return canonical_space(s, arena, ret);
     if (p->type == SCHEMA_BINDING) {
         if (!ip_parse_endpoint(s, &e))
             return false;

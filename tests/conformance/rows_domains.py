@@ -1,5 +1,5 @@
 """Accepted domains."""
-from table import AS, DEVIATES, Row, Section
+from table import AS, BEYOND, DEVIATES, Row, Section
 from rows_rights import RELAY
 from world import ALICE, expect
 from support.util import message
@@ -98,6 +98,33 @@ def wildcard(w):
         assert [s.rcpt("u@" + x).code for x in ("a." + d, "a.b." + d, "A." + d.upper(), d, "x" + d)] == [250, 250, 250, 550, 550]
 
 
+def beyond_ascii(w):
+    """Both ways to write a domain, on the side of the administrator and of the client, name the same."""
+    n = w.number()
+    u, a = "b\u00fccher%d.test" % n, "xn--" + ("b\u00fccher%d" % n).encode("punycode").decode() + ".test"
+    w.shell("New-AcceptedDomain -Name %s -DomainName %s; New-Mailbox ida%d -PrimarySmtpAddress ida@%s -Password 'Pw-ida 1!'" % (a, u, n, u))
+    w.refused("New-AcceptedDomain -Name q -DomainName " + a, a, server=w.hub)
+    assert w.hub.one("Get-Mailbox ida@" + u)["PrimarySmtpAddress"] == "ida@" + a == w.hub.one("Get-Mailbox ida@" + a)["PrimarySmtpAddress"]
+    assert w.hub.one("Get-AcceptedDomain " + u)["DomainName"] == a
+    for domain in (u, u.replace("\u00fc", "\u00dc"), a, a.upper()):
+        with w.connector().session() as s:
+            w.delivered(s, to="ida@" + domain, params="SMTPUTF8", box="ida@" + a)
+    with w.connector().session() as s:
+        s.mail("x@outside.test")
+        expect(s.rcpt("ida@" + u), "553 5.6.7")
+        assert s.mail("x@outside.test") == 503 and s.cmd("RSET") == 250
+        s.mail("x@outside.test", "SMTPUTF8")
+        expect(s.rcpt("nobody@" + u), "550 5.1.1 User unknown")
+        assert s.rcpt("ida@not-" + u) == "550 5.7.1"
+    with w.connector().revoke("ms-Exch-SMTP-Accept-Authoritative-Domain-Sender").session() as s:
+        assert s.mail("ida@" + u, "SMTPUTF8") == 550
+    hop = "h\u00f6f%d.test" % n
+    w.shell("New-SendConnector -Name hop%d -AddressSpaces %s -DNSRoutingEnabled $false -SmartHosts 127.0.0.1 -Port %d" % (n, hop, w.outside.port))
+    with w.connector().grant(RELAY).session() as s:
+        got = w.sent_out(s, to="x@" + hop, params="SMTPUTF8")
+    assert got["rcpts"][0][0] == "x@xn--" + hop[:-5].encode("punycode").decode() + ".test"
+
+
 def bad_wildcards(w):
     w.refused("New-AcceptedDomain -Name q -DomainName 'domain.*.contoso.com'", "DomainName")
 
@@ -173,6 +200,7 @@ D = Section("8", "Accepted domains", (
     Row("AddressBookEnabled", "2010 and later", DEVIATES, later("AddressBookEnabled", "$true"), "Not in 2007. Refused, naming the parameter."),
     Row("MatchSubDomains", "2010 and later", DEVIATES, later("MatchSubDomains", "$true"), "Not in 2007. Refused, naming the parameter."),
     Row("*.contoso.com", "all below the name, the name itself not (unconfirmed)", AS, wildcard),
+    Row("A name beyond ASCII", "not in 2007", BEYOND, beyond_ascii, "Kept, compared and sent as the DNS has it (xn--), however administrator and client write it."),
     Row("domain.*.contoso.com", "invalid", AS, bad_wildcards),
     Row("*", "an open relay; whether 2007 forbids it is not known", AS, star, "Refused."),
     Row("Initial domain", "one authoritative domain, the default", AS, initial),
