@@ -216,6 +216,38 @@ def test_lmtp_to_dovecot(marker):
         s.close()
 
 
+def test_an_alias_shares_the_fate_of_its_mailbox(marker):
+    """One copy for a mailbox and its aliases, also when it takes two attempts; a refusal is a refusal of each."""
+    late = []
+
+    def rules(step, info):
+        if step == "rcpt" and info["rcpt"].startswith("b"):
+            return "552 5.2.2 full"
+        if step == "dot" and not late:
+            late.append(True)
+            return "452 4.2.2 not now"
+        return None
+    s, store = Server(), Sink(rules, lmtp=True)
+    try:
+        s.relax()
+        s.mailbox("alice@example.com", "pw-Alice1")
+        s.mailbox("bob@example.com", "pw-Bob1")
+        s.shell(FAST_RETRY + " -MailboxDeliveryQueueRetryInterval 00:00:01 -MailboxDeliveryProtocol Lmtp -MailboxDeliveryHost 127.0.0.1:%d" % store.port)
+        s.shell("Set-Mailbox alice -EmailAddresses @{Add='a1@example.com','a2@example.com'}; Set-Mailbox bob -EmailAddresses @{Add='b1@example.com'}")
+        settle()
+        with s.login("alice@example.com", "pw-Alice1") as c:
+            assert c.send_mail("alice@example.com", ["a1@example.com", "alice@example.com", "A2@example.com"], message(marker, "alice@example.com", "a1@example.com")) == "250 2.6.0"
+        wait_for("nothing in the queue; " + s.log_text()[-600:], lambda: late and not s.json("Get-Message"), 40)
+        assert [len(m["rcpts"]) for m in store.got(marker)] == [1] and len(late) == 1
+        with s.login("alice@example.com", "pw-Alice1") as c:
+            assert c.send_mail("alice@example.com", ["b1@example.com", "bob@example.com"], message(marker, "alice@example.com", "b1@example.com")) == "250 2.6.0"
+        report = wait_for("a report; " + s.log_text()[-600:], lambda: [m for m in store.got(marker) if not m["from"]], 40)
+        assert len(report) == 1 and all(b"Final-Recipient: rfc822;%s@example.com" % n in report[0]["data"] for n in (b"b1", b"bob"))
+    finally:
+        store.close()
+        s.close()
+
+
 ZONE = """$TTL 60
 @ IN SOA ns.mx.test. root.mx.test. 1 60 60 60 60
 @ IN NS ns.mx.test.

@@ -33,6 +33,13 @@ bool address_set_add(struct address_set *s, const struct span *address)
     return *(const struct span *const *)node == address;
 }
 
+struct span *address_set_enter(struct address_set *s, struct span *address)
+{
+    void *node = tsearch(address, &s->tree, compare);
+    ASSERT(node);
+    return *(struct span *const *)node;
+}
+
 void address_set_each(const struct address_set *s, void (*each)(void *context, const struct span *address),
                       void *context)
 {

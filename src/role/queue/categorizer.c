@@ -119,21 +119,6 @@ static void ask(struct recipient *r)
     buf_done(&b);
 }
 
-/* False: another recipient of the mail, under another address, goes to that mailbox already. */
-static bool first_to_mailbox(struct recipient *r, struct span mailbox)
-{
-    if (r->mailbox && span_ieq(*r->mailbox, mailbox))
-        return true; /* it is the first, and routed again */
-    struct span *kept = ARENA_NEW(&r->mail->arena, struct span);
-    ASSERT(kept);
-    *kept = arena_dup(&r->mail->arena, mailbox);
-    ASSERT(kept->ptr);
-    if (!address_set_add(&r->mail->mailboxes, kept))
-        return false;
-    r->mailbox = kept;
-    return true;
-}
-
 static void redirect(struct recipient *r, struct span target)
 {
     if (++r->redirections > REDIRECTIONS_MAX) {
@@ -175,11 +160,10 @@ static bool is_too_large(const struct recipient *r, const struct policy *p, cons
 static void dispatch(struct recipient *r, const struct policy *p, const struct route *found)
 {
     struct verdict v;
-    if (found->kind == ROUTE_MAILBOX && !first_to_mailbox(r, found->target))
-        v = (struct verdict){.kind = VERDICT_DELIVERED,
-                             .status = SPAN("2.1.5"),
-                             .text = SPAN("the same mailbox as another recipient's")};
-    else if (!is_too_large(r, p, found, &v) && destination_add(r, found, &v))
+    enum companion c = found->kind == ROUTE_MAILBOX ? companions_join(r, found->target, &v) : COMPANION_FIRST;
+    if (c == COMPANION_WAITS)
+        return;
+    if (c == COMPANION_FIRST && !is_too_large(r, p, found, &v) && destination_add(r, found, &v))
         return;
     gather(r, v);
 }
@@ -222,14 +206,24 @@ void categorize(struct mail *m)
     poison_leave(t, before);
 }
 
-void categorize_again(struct recipient *r)
+static void route_again(struct recipient *r)
 {
-    struct mail *m = r->mail;
     r->destination = NULL;
     r->address = r->record->address;
     r->redirections = 0;
-    m->unresolved++;
     route(r, &(struct resolved){.kind = RESOLVED_UNKNOWN});
+}
+
+void categorize_again(struct recipient *r)
+{
+    struct mail *m = r->mail;
+    struct recipient *companions = companions_part(r), *next;
+    m->unresolved++;
+    route_again(r);
+    for (; companions; companions = next) {
+        next = companions->next;
+        route_again(companions);
+    }
     m->unresolved--;
     finish(m);
 }

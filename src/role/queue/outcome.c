@@ -202,11 +202,10 @@ static size_t count_verdicts(const struct verdict *list)
 }
 
 /* One verdict: its op, and its part of the report. */
-static void record(struct change *c, const struct verdict *given, const struct transport_settings *s,
+static void record(struct change *c, const struct verdict *given, const struct transport_settings *s, int64_t now,
                    struct dsn_recipient *told, size_t *told_count)
 {
     struct outcome *o = c->context;
-    int64_t now = clock_wall_ms();
     struct verdict v = give_up(given, s, &c->arena, now);
     bool pending = is_pending(&v);
     int64_t next_ms = pending ? next_attempt(&v, s, now) : 0;
@@ -223,7 +222,9 @@ static void record(struct change *c, const struct verdict *given, const struct t
 
 void outcomes_record(struct mail *m, const struct verdict *list)
 {
+    list = companions_add(m, list);
     size_t n = count_verdicts(list), told_count = 0;
+    int64_t now = clock_wall_ms(); /* one for all, so that what failed together is due together */
     struct change *c = change_new(m->transport, n + 1, on_recorded, NULL);
     ASSERT(c && n);
     struct outcome *o = ARENA_NEW(&c->arena, struct outcome);
@@ -235,7 +236,7 @@ void outcomes_record(struct mail *m, const struct verdict *list)
     ASSERT(o->recipients);
     c->context = o;
     for (; list; list = list->next)
-        record(c, list, policy_settings(policy_ref_policy(ref)), told, &told_count);
+        record(c, list, policy_settings(policy_ref_policy(ref)), now, told, &told_count);
     policy_ref_drop(ref);
     if (told_count)
         o->report = report_add(c, m, told, told_count);

@@ -25,6 +25,7 @@ static const struct {
 } people[] = {
     {"alice@example.com", DIRECTORY_MAILBOX, "alice@example.com"},
     {"al@example.com", DIRECTORY_MAILBOX, "alice@example.com"},
+    {"ali@example.com", DIRECTORY_MAILBOX, "alice@example.com"},
     {"bob@example.com", DIRECTORY_MAILBOX, "bob@example.com"},
     {"carol@example.com", DIRECTORY_MAILBOX, "carol@example.com"},
     {"dave@example.com", DIRECTORY_MAILBOX, "dave@example.com"},

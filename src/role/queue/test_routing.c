@@ -26,6 +26,9 @@ static const struct routed rows[] = {
     {"an alias and its mailbox",
      {.from = "bob@example.com", .to = "al@example.com,alice@example.com"},
      {"Maildir alice@example.com for al@example.com"}},
+    {"aliases, mailbox and somebody else",
+     {.from = "bob@example.com", .to = "alice@example.com,dave@example.com,al@example.com,ali@example.com"},
+     {"Maildir alice@example.com for alice@example.com", "Maildir dave@example.com for dave@example.com"}},
     {"two mailboxes",
      {.from = "bob@example.com", .to = "dave@example.com,alice@example.com"},
      {"Maildir alice@example.com for alice@example.com", "Maildir dave@example.com for dave@example.com"}},
@@ -313,6 +316,39 @@ static void authenticated_senders(void **state)
     bench_finish(b, 0);
 }
 
+/* An alias has the fate of the recipient that is sent in its place: it fails with it, and waits with it. */
+static void fate_of_aliases(void **state)
+{
+    struct bench *b = *state;
+    bench_policy(b, "MessageRetryInterval=#100|MailboxDeliveryQueueRetryInterval=#100", NULL);
+    bench_rule(b, (struct bench_rule){.address = "alice@example.com",
+                                      .outcome = DELIVERY_PERMANENT,
+                                      .code = 552,
+                                      .enhanced = "5.2.2",
+                                      .text = "full"});
+    BENCH_SEND(b, "bob@example.com", "alice@example.com,al@example.com");
+    CHECK_TEXT("failed", bench_recipients(b, bench_deliver(b)), "alice@example.com");
+    const struct bench_job *report = bench_deliver(b);
+    CHECK_HAS("report", report->job.body, "Final-Recipient: rfc822;alice@example.com\r\nAction: failed\r\n");
+    CHECK_HAS("report", report->job.body, "Final-Recipient: rfc822;al@example.com\r\nAction: failed\r\n");
+    bench_until_messages(b, 0);
+
+    bench_rule(b, (struct bench_rule){.address = "alice@example.com",
+                                      .outcome = DELIVERY_TEMPORARY,
+                                      .code = 452,
+                                      .enhanced = "4.2.2",
+                                      .text = "full"});
+    BENCH_SEND(b, "bob@example.com", "alice@example.com,al@example.com", SMTP_NOTIFY_SUCCESS);
+    CHECK_TEXT("deferred", bench_recipients(b, bench_deliver(b)), "alice@example.com");
+    bench_no_rules(b);
+    CHECK_TEXT("again", bench_recipients(b, bench_deliver(b)), "alice@example.com");
+    report = bench_deliver(b);
+    CHECK_HAS("success", report->job.body, "Final-Recipient: rfc822;alice@example.com\r\nAction: delivered\r\n");
+    CHECK_HAS("success", report->job.body, "Final-Recipient: rfc822;al@example.com\r\nAction: delivered\r\n");
+    bench_finish(b, 0);
+    CHECK_INT("one copy each", b->job_count, b->job_next);
+}
+
 /* Neither a directory that cannot say nor one that dies loses a recipient; both are asked again. */
 static void directory_unavailable(void **state)
 {
@@ -345,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_connector, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(sizes, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(authenticated_senders, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(fate_of_aliases, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(directory_unavailable, bench_setup, bench_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  *   claims.c       what the store holds and is due -> mails in hand
  *   categorizer.c  each recipient of a mail: its route, asked of policy and directory
  *   expansion.c    groups -> further recipients
+ *   companions.c   recipients whose mailbox another one goes to already wait for what becomes of that
  *   destination.c  recipients that share a next hop wait here, its limits and its retries
  *   attempt.c      DELIVER_JOB and its report
  *   outcome.c      what became of each recipient -> durable, with the report to the sender (report.c)
@@ -41,6 +42,7 @@ enum { TRANSPORT_LEASE_MS = 60 * 60 * 1000, TRANSPORT_RENEW_MS = 15 * 60 * 1000 
 
 struct change;
 struct changes;
+struct shared_mailbox;
 struct claims;
 struct destination;
 struct destinations;
@@ -86,7 +88,7 @@ struct recipient {
     struct queue_recipient *record; /* in the mail's envelope */
     struct span address;            /* where it goes: the record's address, or what that was redirected to */
     unsigned redirections;
-    const struct span *mailbox;      /* its entry in the mail's set of mailboxes; NULL: none */
+    struct shared_mailbox *mailbox;  /* that it goes to; NULL: none, or not routed yet */
     struct destination *destination; /* where it waits or from where it is being sent; NULL before */
     struct recipient *next;          /* in the list that it belongs to */
 };
@@ -255,7 +257,7 @@ struct verdict {
     int64_t next_ms;  /* TEMPORARY (0: by the schedule), POSTPONED */
     bool relayed;     /* DELIVERED: the next hop will not report success */
     bool by_next_hop; /* DELIVERED: the next hop took over NOTIFY */
-    struct verdict *next;
+    const struct verdict *next;
 };
 
 /* "550 5.1.1 text", as it is shown and reported. */
@@ -263,6 +265,27 @@ struct span verdict_error(struct arena *arena, const struct verdict *v);
 /* Records the verdicts of a mail, with the reports they ask for, and releases the recipients when that is durable.
  */
 void outcomes_record(struct mail *m, const struct verdict *list);
+
+/* ---- companions.c ---- */
+
+enum companion {
+    COMPANION_FIRST,   /* it is the one to be sent */
+    COMPANION_WAITS,   /* another one is: outcomes_record gives both the same verdict */
+    COMPANION_DECIDED, /* another one was, with *ret_decided */
+};
+/* A mailbox that recipients of a mail go to. */
+struct shared_mailbox {
+    struct span address;           /* in the mail's set, which borrows it: hence the first member */
+    struct recipient *first;       /* who is sent; NULL: nobody at the moment */
+    struct recipient *companions;  /* who waits for that, at its destination */
+    const struct verdict *decided; /* on the first; NULL: not yet */
+};
+/* A recipient was routed to this mailbox. */
+enum companion companions_join(struct recipient *r, struct span mailbox, struct verdict *ret_decided);
+/* The list with the verdicts of those who waited for recipients in it; what is added lives in the mail's arena. */
+const struct verdict *companions_add(struct mail *m, const struct verdict *list);
+/* The recipient is to be routed anew; those who waited for it, linked by next, too. */
+struct recipient *companions_part(struct recipient *r);
 
 /* ---- report.c ---- */
 
