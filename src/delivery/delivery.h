@@ -40,8 +40,11 @@ struct delivery_destination {
     /* SMTP and LMTP: the hosts in order; with none of them (SMTP) the exchangers of mx_domain on mx_port. */
     const struct delivery_host *hosts;
     size_t host_count;
-    struct span mx_domain; /* ASCII (A-labels) */
-    uint16_t mx_port;      /* 0: 25 */
+    /* ASCII (A-labels). Exchangers that are this server, by the engine's hostname or helo_name, and those that are
+     * no better, are not used: with none left, and where a host turns out to be it, the mail is returned (5.4.6).
+     */
+    struct span mx_domain;
+    uint16_t mx_port; /* 0: 25 */
 
     enum delivery_tls tls;
     bool force_helo;

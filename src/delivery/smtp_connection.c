@@ -303,6 +303,7 @@ static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
         .auth_without_tls = t->auth_without_tls,
         .tls = tls_of[t->tls],
         .helo_name = arena_dup(&c->arena, t->helo_name),
+        .own_name = arena_dup(&c->arena, t->own_name),
         .user = arena_dup(&c->arena, t->user),
         .password = &c->password,
         .timeouts = timeouts_of(&c->engine->options.timeouts, t->inactivity_ms),
@@ -312,8 +313,8 @@ static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
         c->idle_ms = t->inactivity_ms;
     secret_init(&c->password, PASSWORD_MAX);
     bool secret = !t->password || secret_set(&c->password, secret_reveal(t->password));
-    return c->key.ptr && c->host.ptr && c->client_options.helo_name.ptr && c->client_options.user.ptr && secret &&
-           smtp_log_open(c, t->log_name);
+    return c->key.ptr && c->host.ptr && c->client_options.helo_name.ptr && c->client_options.own_name.ptr &&
+           c->client_options.user.ptr && secret && smtp_log_open(c, t->log_name);
 }
 
 static struct smtp_connection *connection_new(struct delivery_engine *e, const struct smtp_target *target)

@@ -18,6 +18,7 @@ struct smtp_target {
     bool lmtp, force_helo, auth_without_tls;
     enum delivery_tls tls;
     struct span helo_name, user;
+    struct span own_name; /* a host that says it has this name is refused: it is we; empty: it may */
     const struct secret *password;
     int64_t inactivity_ms; /* 0: the engine's timeouts */
     struct span log_name;  /* empty: not logged */

@@ -111,11 +111,28 @@ bool smtp_route_next_host(struct smtp_task *s)
 
 /* ---- the domain's exchangers ---- */
 
+/*
+ * RFC 5321, 5.1: where this server is one of the exchangers, those that are no better than it are not used: they
+ * would send the mail back here. How many are left.
+ */
+static size_t better_than_we(const struct smtp_task *s, const struct resolver_answer *a)
+{
+    size_t n = 0;
+    while (n < a->host_count && !span_ieq(a->hosts[n].name, s->task.engine->options.hostname) &&
+           !span_ieq(a->hosts[n].name, s->task.job.to.helo_name))
+        n++;
+    if (n < a->host_count)
+        while (n > 0 && a->hosts[n - 1].preference == a->hosts[n].preference)
+            n--;
+    return n;
+}
+
 static void take_exchangers(struct smtp_task *s, const struct resolver_answer *a)
 {
     struct arena *arena = &s->task.arena;
+    size_t count = better_than_we(s, a);
     struct delivery_host *hosts = ARENA_ARRAY(arena, a->host_count, struct delivery_host);
-    for (size_t i = 0; hosts && i < a->host_count; i++) {
+    for (size_t i = 0; hosts && i < count; i++) {
         hosts[i].name = arena_dup(arena, a->hosts[i].name);
         hosts[i].port = s->task.job.to.mx_port;
     }
@@ -126,8 +143,14 @@ static void take_exchangers(struct smtp_task *s, const struct resolver_answer *a
         smtp_route_note(s, &r);
         return;
     }
+    if (count == 0) {
+        struct delivery_result r =
+            smtp_route_failure(s, DELIVERY_PERMANENT, "5.4.6", "DNS", s->task.job.to.mx_domain,
+                               "its best mail exchanger is this server, which does not know the domain: a loop");
+        smtp_route_note(s, &r);
+    }
     s->hosts = hosts;
-    s->host_count = a->host_count;
+    s->host_count = count;
 }
 
 static void on_mx(void *context, const struct resolver_answer *a)

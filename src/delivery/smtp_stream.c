@@ -51,11 +51,13 @@ enum { HOST_TAKES_NO_MAIL = 521 };
 
 /*
  * What is said before the server has heard of a message is about the host or about us (a blocklist, an overload, a
- * wrong name), and no verdict on the mail that waits for it: that stays until its time is over.
+ * wrong name), and no verdict on the mail that waits for it: that stays until its time is over. A loop, which the
+ * client finds, does not mend itself.
  */
 static enum delivery_outcome outcome_of_refusal(const struct smtp_client_result *r)
 {
     bool final = r->stage == SMTP_CLIENT_GREETING && r->code == HOST_TAKES_NO_MAIL;
+    final |= r->cause == SMTP_CLIENT_LOCAL && r->outcome == SMTP_CLIENT_PERMANENT;
     return final ? DELIVERY_PERMANENT : DELIVERY_TEMPORARY;
 }
 

@@ -94,6 +94,10 @@ static void on_failed(void *owner, const struct delivery_result *r, bool tls_bro
         fresh(s);
         return;
     }
+    if (r->code == 0 && span_eq(r->enhanced, SPAN("5.4.6"))) { /* the host is we: those behind it are no better */
+        s->address_next = s->address_count;
+        s->host_next = s->host_count;
+    }
     if (tls_broke && s->task.job.to.tls == DELIVERY_TLS_OPPORTUNISTIC && !s->without_tls) {
         s->without_tls = true;
         s->address_next--;
@@ -125,6 +129,7 @@ static bool try_address(struct smtp_task *s)
         .auth_without_tls = to->auth_without_tls,
         .tls = clear ? DELIVERY_TLS_NONE : to->tls,
         .helo_name = to->helo_name.len ? to->helo_name : e->options.hostname,
+        .own_name = to->host_count ? SPAN("") : e->options.hostname,
         .user = to->user,
         .password = to->password,
         .inactivity_ms = to->inactivity_ms,

@@ -25,6 +25,12 @@ static const struct resolver_fake_row dns[] = {
     {"far.test", RESOLVER_MX, "10 first.test"},
     {"first.test", RESOLVER_A, "127.0.0.7"}, /* nobody listens there */
     {"second.test", RESOLVER_A, "127.0.0.1"},
+    {"loop.test", RESOLVER_MX, "10 Me.test"},
+    {"behind.test", RESOLVER_MX, "20 me.test"},
+    {"behind.test", RESOLVER_MX, "10 second.test"},
+    {"before.test", RESOLVER_MX, "10 me.test"},
+    {"before.test", RESOLVER_MX, "10 second.test"},
+    {"before.test", RESOLVER_MX, "20 plain.test"},
     {"plain.test", RESOLVER_A, "127.0.0.1"},
     {"null.test", RESOLVER_MX, "0 ."},
     {"lost.test", RESOLVER_MX, "10 nowhere.test"},

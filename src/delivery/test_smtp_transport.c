@@ -193,6 +193,13 @@ static void test_domains(void **state)
         {"far.test", TAKEN}, /* the best exchanger refuses connections */
         {"plain.test", TAKEN},
         {"[127.0.0.1]", TAKEN},
+        {"behind.test", TAKEN},
+        {"before.test",
+         "permanent 0 5.4.6 before.test: its best mail exchanger is this server, which does not know "
+         "the domain: a loop (DNS)\n"},
+        {"loop.test",
+         "permanent 0 5.4.6 loop.test: its best mail exchanger is this server, which does not know the "
+         "domain: a loop (DNS)\n"},
         {"null.test", "permanent 0 5.1.10 null.test: the domain accepts no mail (null MX) (DNS)\n"},
         {"missing.test", "permanent 0 5.1.2 missing.test: the domain does not exist (DNS)\n"},
         {"empty.test", "permanent 0 5.1.2 empty.test: the host has no address (DNS)\n"},
@@ -208,7 +215,11 @@ static void test_domains(void **state)
         b->job.to.mx_domain = span_of(rows[i].domain);
         deliver(b, rows[i].domain, rows[i].want);
     }
-    assert_int_equal(b->server[0].messages, 3);
+    assert_int_equal(b->server[0].messages, 4);
+    b->job.to.mx_domain = SPAN("second.test"); /* under another name: it says who it is */
+    b->server[0].rules[0] = (struct test_rule){"EHLO", "250 me.test hello"};
+    deliver(b, "EHLO",
+            "permanent 0 5.4.6 the host is this server, which does not know the domain: a loop (EHLO)\n");
     bench_free(b);
 }
 

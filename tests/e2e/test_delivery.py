@@ -1,5 +1,6 @@
 """Where mail goes: Maildir, aliases, groups, contacts, LMTP to Dovecot, Postfix as smart host, MX, retries and reports."""
 import imaplib
+import re
 import signal
 import ssl
 import subprocess
@@ -257,6 +258,11 @@ ns IN A 127.0.0.1
 first IN A 127.0.0.7
 second IN A 127.0.0.1
 null IN MX 0 .
+loop IN MX 10 mail.example.com.
+loop IN MX 20 second.mx.test.
+back IN MX 20 mail.example.com.
+back IN MX 10 second.mx.test.
+alias IN MX 10 second.mx.test.
 plain IN A 127.0.0.1
 """
 
@@ -292,8 +298,8 @@ zone:
 
 
 def test_mx(dns, marker):
-    """The best MX refuses connections, the second takes the mail; null MX and an unknown domain are reported. SIGHUP makes a
-    changed node.conf apply."""
+    """The best MX refuses connections, the second takes the mail; null MX, an unknown domain, and a best MX that is this server,
+    by its name or under another, are reported. SIGHUP makes a changed node.conf apply."""
     s = Server()
     sink = Sink()
     with open(s.state + "/node.conf", "a", encoding="ascii") as f:
@@ -304,17 +310,20 @@ def test_mx(dns, marker):
         s.relax()
         s.mailbox("alice@example.com", "pw-Alice1")
         s.shell("New-SendConnector -Name mx -AddressSpaces '*' -Port %d" % sink.port)
+        s.shell("New-SendConnector -Name self -AddressSpaces alias.mx.test -Port %d" % s.smtp)
         s.shell(FAST_RETRY)
         settle()
         with s.login("alice@example.com", "pw-Alice1") as c:
-            for to in ("x@mx.test", "x@plain.mx.test", "x@null.mx.test", "x@missing.mx.test"):
+            for to in ("x@mx.test", "x@plain.mx.test", "x@null.mx.test", "x@missing.mx.test", "x@loop.mx.test", "x@back.mx.test", "x@alias.mx.test"):
                 assert c.send_mail("alice@example.com", to, message(marker, "alice@example.com", to)) == "250 2.6.0"
-        wait_for("two deliveries; " + s.log_text()[-600:], lambda: len(sink.got(marker)) == 2, 40)
-        assert sorted(m["rcpts"][0][0] for m in sink.got(marker)) == ["x@mx.test", "x@plain.mx.test"]
-        reports = s.wait_mail("alice@example.com", marker, 2, 40)
+        wait_for("three deliveries; " + s.log_text()[-600:], lambda: len(sink.got(marker)) == 3, 40)
+        assert sorted(m["rcpts"][0][0] for m in sink.got(marker)) == ["x@back.mx.test", "x@mx.test", "x@plain.mx.test"]
+        reports = s.wait_mail("alice@example.com", marker, 4, 40)
         text = b"".join(reports)
         assert b"x@null.mx.test" in text and b"5.1.10" in text
         assert b"x@missing.mx.test" in text and b"5.1.2" in text
+        for to in (b"x@loop.mx.test", b"x@alias.mx.test"):
+            assert [b"this server, which does not know the domain: a loop" in re.sub(rb"\s+", b" ", r) for r in reports if to in r] == [True], to
     finally:
         sink.close()
         s.close()

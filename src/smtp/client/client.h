@@ -49,6 +49,7 @@ struct smtp_client_options {
     bool auth_without_tls; /* credentials may go over a connection in the clear */
     enum smtp_client_tls tls;
     struct span helo_name;         /* ours: a domain or an address literal */
+    struct span own_name;          /* a server that answers EHLO with this name or helo_name is we; empty: it may */
     struct span user;              /* empty: no AUTH */
     const struct secret *password; /* borrowed for the life of the session */
     struct smtp_client_timeouts timeouts;

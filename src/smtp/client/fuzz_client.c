@@ -50,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .auth_without_tls = bit(data[0], 3),
         .tls = data[0] >> 4 & 3 ? (data[0] >> 4 & 3) - 1 : SMTP_CLIENT_TLS_NONE,
         .helo_name = SPAN("me.test"),
+        .own_name = bit(data[1], 5) ? SPAN("far.test") : SPAN(""),
         .user = bit(data[0], 6) ? SPAN("user") : SPAN(""),
         .password = &password,
     };

@@ -97,6 +97,15 @@ static void learn(struct smtp_client *c, const struct client_reply *r)
         learn_line(c, line);
 }
 
+/* The reply to EHLO begins with the server's name (RFC 5321, 4.1.1.1): it is one of ours. */
+static bool is_ourselves(const struct smtp_client *c, const struct client_reply *r)
+{
+    const struct smtp_client_options *o = &c->options;
+    struct span name = span_head(r->text, span_find(r->text, '\n'));
+    name = span_head(name, span_find(name, ' '));
+    return o->own_name.len && (span_ieq(name, o->own_name) || span_ieq(name, o->helo_name));
+}
+
 /* ---- what comes next ---- */
 
 void smtp_client_ready(struct smtp_client *c)
@@ -135,6 +144,11 @@ void smtp_client_on_hello(struct smtp_client *c, const struct client_reply *r)
         refuse_reply(c, r);
     } else if (r->code >= 300) {
         smtp_client_break_protocol(c, "a reply that does not fit");
+    } else if (is_ourselves(c, r)) {
+        struct smtp_client_result result =
+            smtp_client_from_cause(c, SMTP_CLIENT_LOCAL, SMTP_CLIENT_PERMANENT, "5.4.6",
+                                   SPAN("the host is this server, which does not know the domain: a loop"));
+        smtp_client_refuse(c, &result);
     } else {
         learn(c, r);
         go_on(c);

@@ -170,6 +170,19 @@ static const struct row rows[] = {
      SAID_HELLO "[failed temporary protocol EHLO 0 4.5.0 the server sent what is no reply (EHLO)]\n[close]\n"},
     {"lost after EHLO", PLAIN, ONE, "220 x\r\n" T "!lost",
      SAID_HELLO "[failed temporary lost EHLO 0 4.4.2 connection reset (EHLO)]\n[close]\n"},
+    {"we are the server", .options = {BASE, .own_name = SPAN_INIT("mail.test")}, ONE,
+     "220 far.test\r\n250-Mail.test hello\r\n250 SIZE 1000\r\n" T "221 bye\r\n",
+     SAID_HELLO "QUIT\n[failed permanent local EHLO 0 5.4.6 the host is this server, which does not know the "
+                "domain: a loop]\n[close]\n"},
+    {"we are the server, by its HELO name", .options = {BASE, .own_name = SPAN_INIT("mail.test")}, ONE,
+     "220 far.test\r\n250 me.test\r\n" T "221 bye\r\n",
+     SAID_HELLO "QUIT\n[failed permanent local EHLO 0 5.4.6 the host is this server, which does not know the "
+                "domain: a loop]\n[close]\n"},
+    {"a server with our name that may have it", PLAIN, ONE,
+     "220 far.test\r\n250 me.test\r\n250 ok\r\n250 ok\r\n354 go\r\n" T "250 2.0.0 queued as 1\r\n" T "!quit" T
+     "221 bye\r\n",
+     SAID_HELLO "MAIL FROM:<s@near.test>\nRCPT TO:<a@far.test>\nDATA\n[body]\nab\n.\n"
+                "[0 delivered end of data 250 2.0.0 queued as 1]\n[done]\nQUIT\n[close]\n"},
     {"ForceHELO", .options = {BASE, .force_helo = true, .tls = SMTP_CLIENT_TLS_OPPORTUNISTIC}, ONE,
      "220 x\r\n250-x\r\n250-PIPELINING\r\n250 STARTTLS\r\n550 no\r\n",
      "HELO me.test\nMAIL FROM:<s@near.test>\n[0 permanent MAIL FROM 550 5.0.0 no]\n[done]\n"},
