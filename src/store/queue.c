@@ -195,6 +195,11 @@ enum err_code queue_counts(struct queue *q, struct queue_counts *ret, struct err
     return q->class->counts(q, ret, err);
 }
 
+enum err_code queue_waiting(struct queue *q, queue_waiting_fn *each, void *context, struct err *err)
+{
+    return q->class->waiting(q, each, context, err);
+}
+
 enum err_code queue_held(struct queue *q, struct arena *arena, struct span **ret, size_t *ret_count,
                          struct err *err)
 {

@@ -9,10 +9,10 @@
  * Threads. A handle is shared by three, each of which may call its own group at the same time as the others:
  *   writer    queue_commit, queue_maintain
  *   schedule  queue_claim, queue_next_due, queue_load, queue_held
- *   reader    queue_list, queue_counts, queue_names_spool: for administration; never holds up the other two.
- *             These may be called by several threads, of which one reads and the others wait
- * queue_reserve_id and queue_lease may be called from any thread. Opening and closing is nobody's business but the
- * owner's, before the threads start and after they ended.
+ *   reader    queue_list, queue_waiting, queue_counts, queue_names_spool: for administration; never holds up the
+ * other two. These may be called by several threads, of which one reads and the others wait queue_reserve_id and
+ * queue_lease may be called from any thread. Opening and closing is nobody's business but the owner's, before the
+ * threads start and after they ended.
  */
 #pragma once
 
@@ -182,6 +182,14 @@ struct queue_page {
 /* Messages with id > after: at most limit (> 0), and no further one once the page holds QUEUE_PAGE_RECIPIENTS. */
 enum err_code queue_list(struct queue *q, uint64_t after, size_t limit, struct arena *arena, struct queue_page *ret,
                          struct err *err);
+
+/*
+ * Calls each for every recipient that is pending and not leased, by message and index. Of the recipient the index,
+ * suspended, attempts, next_attempt_ms, last_error and queue_name are given, for the time of the call. Reads all
+ * there is, in one go and without copies: a second for some millions.
+ */
+typedef void queue_waiting_fn(void *context, uint64_t message, const struct queue_recipient *r);
+enum err_code queue_waiting(struct queue *q, queue_waiting_fn *each, void *context, struct err *err);
 
 struct queue_counts {
     uint64_t messages, bytes;    /* bytes: the sum of their sizes */

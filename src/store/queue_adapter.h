@@ -21,6 +21,7 @@ struct queue_class {
                           struct queue_message *ret, struct err *err);
     enum err_code (*list)(struct queue *q, uint64_t after, size_t limit, struct arena *arena,
                           struct queue_page *ret, struct err *err);
+    enum err_code (*waiting)(struct queue *q, queue_waiting_fn *each, void *context, struct err *err);
     enum err_code (*counts)(struct queue *q, struct queue_counts *ret, struct err *err);
     enum err_code (*held)(struct queue *q, struct arena *arena, struct span **ret, size_t *ret_count,
                           struct err *err);

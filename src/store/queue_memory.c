@@ -378,6 +378,7 @@ static const struct queue_class memory_class = {
     .lease = memory_lease,
     .load = memory_load,
     .list = memory_list,
+    .waiting = memory_waiting,
     .counts = memory_counts,
     .held = memory_held,
     .names_spool = memory_names_spool,

@@ -40,6 +40,7 @@ enum err_code memory_load(struct queue *base, uint64_t id, unsigned parts, struc
                           struct queue_message *ret, struct err *err);
 enum err_code memory_list(struct queue *base, uint64_t after, size_t limit, struct arena *arena,
                           struct queue_page *ret, struct err *err);
+enum err_code memory_waiting(struct queue *base, queue_waiting_fn *each, void *context, struct err *err);
 enum err_code memory_counts(struct queue *base, struct queue_counts *ret, struct err *err);
 enum err_code memory_held(struct queue *base, struct arena *arena, struct span **ret, size_t *ret_count,
                           struct err *err);

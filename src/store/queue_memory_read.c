@@ -217,6 +217,20 @@ enum err_code memory_list(struct queue *base, uint64_t after, size_t limit, stru
     return unlocked(q, ERR_NONE);
 }
 
+enum err_code memory_waiting(struct queue *base, queue_waiting_fn *each, void *context, struct err *err)
+{
+    struct memory *q = locked(base);
+    (void)err;
+    for (size_t i = 0; i < q->count; i++) {
+        const struct queue_message *m = &q->messages[i]->m;
+        for (size_t k = 0; k < m->recipient_count; k++)
+            if (m->recipients[k].state == QUEUE_PENDING &&
+                !lease_find(&q->leases, (struct queue_key){m->id, m->recipients[k].index}))
+                each(context, m->id, &m->recipients[k]);
+    }
+    return unlocked(q, ERR_NONE);
+}
+
 enum err_code memory_counts(struct queue *base, struct queue_counts *ret, struct err *err)
 {
     struct memory *q = locked(base);

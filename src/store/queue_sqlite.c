@@ -105,6 +105,8 @@ static const struct {
     [ST_LIST] = {READER, "SELECT " ENVELOPE " FROM message WHERE id > ?1 ORDER BY id"},
     [ST_COUNT_MESSAGES] = {READER, "SELECT count(*), ifnull(sum(size), 0) FROM message"},
     [ST_COUNT_RECIPIENTS] = {READER, "SELECT count(*), ifnull(sum(suspended), 0) FROM recipient WHERE state = 0"},
+    [ST_WAITING] = {READER, "SELECT message, n, suspended, next_attempt, attempts, last_error, queue_name"
+                            " FROM recipient WHERE state = 0 ORDER BY message, n"},
     [ST_NAMES_SPOOL] = {READER, "SELECT EXISTS(SELECT 1 FROM message WHERE spool = ?1 AND spool <> '')"},
 };
 
@@ -346,6 +348,7 @@ static const struct queue_class sqlite_class = {
     .lease = store_lease,
     .load = store_load,
     .list = store_list,
+    .waiting = store_waiting,
     .counts = store_counts,
     .held = store_held,
     .names_spool = store_names_spool,

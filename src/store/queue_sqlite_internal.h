@@ -51,6 +51,7 @@ enum statement {
     ST_LIST,
     ST_COUNT_MESSAGES,
     ST_COUNT_RECIPIENTS,
+    ST_WAITING,
     ST_NAMES_SPOOL,
     ST_COUNT,
 };
@@ -126,6 +127,7 @@ enum err_code store_load(struct queue *base, uint64_t id, unsigned parts, struct
                          struct queue_message *ret, struct err *err);
 enum err_code store_list(struct queue *base, uint64_t after, size_t limit, struct arena *arena,
                          struct queue_page *ret, struct err *err);
+enum err_code store_waiting(struct queue *base, queue_waiting_fn *each, void *context, struct err *err);
 enum err_code store_counts(struct queue *base, struct queue_counts *ret, struct err *err);
 enum err_code store_held(struct queue *base, struct arena *arena, struct span **ret, size_t *ret_count,
                          struct err *err);

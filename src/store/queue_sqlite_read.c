@@ -211,6 +211,42 @@ enum err_code store_list(struct queue *base, uint64_t after, size_t limit, struc
     return code;
 }
 
+static struct span text_at(sqlite3_stmt *st, int column)
+{
+    return span_make(sqlite3_column_text(st, column), (size_t)sqlite3_column_bytes(st, column));
+}
+
+static bool is_leased(struct queue_sqlite *q, struct queue_key key)
+{
+    pthread_mutex_lock(&q->mutex);
+    bool leased = lease_find(&q->leases, key);
+    pthread_mutex_unlock(&q->mutex);
+    return leased;
+}
+
+enum err_code store_waiting(struct queue *base, queue_waiting_fn *each, void *context, struct err *err)
+{
+    struct queue_sqlite *q = (struct queue_sqlite *)base;
+    sqlite3_stmt *st = q->reader.st[ST_WAITING];
+    enum err_code code;
+    bool row;
+    pthread_mutex_lock(&q->reading);
+    while ((code = store_step(&q->reader, st, &row, err)) == ERR_NONE && row) {
+        struct queue_key key = {(uint64_t)sqlite3_column_int64(st, 0), (uint32_t)sqlite3_column_int64(st, 1)};
+        struct queue_recipient r = {.index = key.index,
+                                    .suspended = sqlite3_column_int(st, 2) != 0,
+                                    .next_attempt_ms = sqlite3_column_int64(st, 3),
+                                    .attempts = (uint32_t)sqlite3_column_int64(st, 4),
+                                    .last_error = text_at(st, 5),
+                                    .queue_name = text_at(st, 6)};
+        if (!is_leased(q, key))
+            each(context, key.message, &r);
+    }
+    sqlite3_reset(st);
+    pthread_mutex_unlock(&q->reading);
+    return code;
+}
+
 /* Two numbers that a statement of the reader answers. */
 static enum err_code read_numbers(struct queue_sqlite *q, enum statement which, uint64_t *ret_a, uint64_t *ret_b,
                                   struct err *err)
@@ -257,8 +293,7 @@ enum err_code store_held(struct queue *base, struct arena *arena, struct span **
                 memcpy(grown, list, count * sizeof *list);
             list = grown;
         }
-        struct span name = span_make(sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
-        if (!list || !(list[count] = arena_dup(arena, name)).ptr) {
+        if (!list || !(list[count] = arena_dup(arena, text_at(st, 0))).ptr) {
             code = queue_no_memory(err);
             break;
         }

@@ -142,6 +142,37 @@ static void leases(struct fixture *f)
     CHECK_INT(f->adapter, fixture_next_due(f, 5000), INT64_MAX);
 }
 
+static void put_waiting(void *context, uint64_t message, const struct queue_recipient *r)
+{
+    buf_addf(context, "%llu.%u %d %lld %u %.*s %.*s; ", (unsigned long long)message, r->index, r->suspended,
+             (long long)r->next_attempt_ms, r->attempts, SPAN_ARG(r->queue_name), SPAN_ARG(r->last_error));
+}
+
+/* Neither what is final nor what is in somebody's hand. */
+static void waiting(struct fixture *f)
+{
+    uint64_t a = enqueue_simple(f->q, 3, 50, SPAN("")), b = enqueue_simple(f->q, 1, 20, SPAN(""));
+    struct queue_recipient later = {
+        .next_attempt_ms = 70, .last_error = SPAN("451 later"), .attempts = 2, .queue_name = SPAN("mx:x")};
+    struct queue_op retry = {.kind = QUEUE_OP_RETRY, .message = a, .index = 2, .recipient = &later};
+    struct queue_op suspend = {.kind = QUEUE_OP_SUSPEND, .message = a, .index = 0};
+    struct buf got, want;
+    struct err err = {0};
+    buf_init(&got, 1000);
+    buf_init(&want, 1000);
+    CHECK_INT(f->adapter, commit_ops(f->q, &retry, 1, NULL), ERR_NONE);
+    CHECK_INT(f->adapter, commit_ops(f->q, &suspend, 1, NULL), ERR_NONE);
+    CHECK_INT(f->adapter, finish(f->q, a, 1, QUEUE_DELIVERED), ERR_NONE);
+    CHECK_INT(f->adapter, fixture_claim_count(f, 20, 10, FAR), 1); /* b */
+    CHECK_INT(f->adapter, queue_waiting(f->q, put_waiting, &got, &err), ERR_NONE);
+    buf_addf(&want, "%llu.0 1 50 0  ; %llu.2 0 70 2 mx:x 451 later; ", (unsigned long long)a,
+             (unsigned long long)a);
+    CHECK_SPAN(f->adapter, buf_span(&got), buf_span(&want));
+    CHECK(f->adapter, fixture_exists(f, b));
+    buf_done(&got);
+    buf_done(&want);
+}
+
 static void leased_at_once(struct fixture *f)
 {
     struct queue_recipient r[] = {{.address = SPAN("a@x")}, {.address = SPAN("group@x")}}, member = r[0];
@@ -217,6 +248,7 @@ static const struct {
     {"leased at once", leased_at_once},
     {"removal when final", conformance_removal_when_final},
     {"expansion", conformance_expansion},
+    {"waiting", waiting},
     {"suspension", conformance_suspension},
     {"hastening", conformance_hastening},
     {"administrator's removal", conformance_administrators_removal},

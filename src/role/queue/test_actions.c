@@ -54,6 +54,8 @@ static void suspended_queue(void **state)
     bench_kill(b);
     bench_start(b);
     check_status(b, QUEUE_LIST_QUEUES, "Suspended");
+    CHECK_TEXT("by the connector", bench_property(b, 0, "NextHopDomain"), "relay.test");
+    CHECK_TEXT("by its name", bench_property(b, 0, "NextHopConnector"), "relay");
     BENCH_SEND(b, "bob@example.com", "d@far.test");
     bench_until(b, QUEUE_LIST_QUEUES, "DeferredMessageCount", "3");
     CHECK_TEXT("why", bench_property(b, 0, "LastError"), "the queue is suspended");

@@ -11,8 +11,9 @@
 
 #include <search.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { PAGE = 1000, LIMIT_MAX = 1000, VIEW_ARENA_MAX = 256 << 20 };
+enum { LIMIT_MAX = 1000, VIEW_ARENA_MAX = 256 << 20 };
 
 /* ---- on the thread pool ---- */
 
@@ -31,44 +32,38 @@ struct waiting *view_waiting_at(struct view *v, struct span name)
     return w;
 }
 
-static void count_recipient(struct view *v, const struct queue_message *m, const struct queue_recipient *r)
+/* In the place of the last one where it fits: a queue that is read from its end would take memory for each. */
+static void keep_error(struct view *v, struct waiting *w, struct span error)
 {
-    if (r->state != QUEUE_PENDING || r->leased)
-        return; /* what is leased is in hand, and counted there */
+    if (error.len > w->room)
+        w->error.ptr = arena_alloc(&v->arena, w->room = error.len);
+    w->error.len = w->error.ptr ? error.len : 0;
+    if (w->error.len)
+        memcpy((char *)(uintptr_t)w->error.ptr, error.ptr, error.len);
+}
+
+static void count_recipient(void *context, uint64_t message, const struct queue_recipient *r)
+{
+    struct view *v = context;
     struct waiting *w = view_waiting_at(v, r->queue_name.len ? r->queue_name : SPAN("submission"));
     if (!w) {
         v->code = err_set(&v->err, ERR_NO_MEMORY, "out of memory");
         return;
     }
-    if (w->last_message != (int64_t)m->id)
-        w->messages++;
-    w->last_message = (int64_t)m->id;
-    w->suspended += r->suspended;
+    w->messages += w->last_message != (int64_t)message;
+    w->last_message = (int64_t)message;
     if (r->next_attempt_ms < w->next_ms) {
         w->next_ms = r->next_attempt_ms;
         w->attempts = r->attempts;
-        w->error = arena_dup(&v->arena, r->last_error);
+        keep_error(v, w, r->last_error);
     }
 }
 
+/* What is leased is in hand, and counted there. */
 static void read_queues(struct view *v)
 {
-    struct queue_page page = {.more = true};
-    uint64_t after = 0;
-    while (page.more && !v->code) {
-        struct arena arena;
-        arena_init(&arena, VIEW_ARENA_MAX);
-        v->code = queue_list(v->transport->store, after, PAGE, &arena, &page, &v->err);
-        for (size_t i = 0; !v->code && i < page.count; i++) {
-            const struct queue_message *m = &page.messages[i];
-            after = m->id;
-            for (size_t k = 0; k < m->recipient_count; k++)
-                count_recipient(v, m, &m->recipients[k]);
-        }
-        if (!v->code && page.count == 0)
-            page.more = false;
-        arena_clear(&arena);
-    }
+    enum err_code code = queue_waiting(v->transport->store, count_recipient, v, &v->err);
+    v->code = code ? code : v->code;
 }
 
 static void on_work(uv_work_t *w)

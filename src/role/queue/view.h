@@ -8,9 +8,10 @@
 /* What waits in the store under one queue's name. */
 struct waiting {
     struct span name;
-    uint64_t messages, suspended;
+    uint64_t messages;
     int64_t next_ms, last_message;
     struct span error;
+    size_t room; /* for it */
     uint32_t attempts;
     bool shown; /* joined with what is in hand */
 };

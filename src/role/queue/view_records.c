@@ -77,10 +77,21 @@ static const char *type_of(struct span name)
     return "Undefined";
 }
 
-static struct span hop_of(struct span name)
+/* Where a queue leads that nothing is in hand of: by its name, and what the connector says now. */
+static void lookup_hop(struct view *v, struct span name, struct span *ret_hop, struct span *ret_connector)
 {
     size_t colon = span_find(name, ':');
-    return colon == SIZE_MAX ? name : span_from(name, colon + 1);
+    struct policy_ref *ref = policy_ref_current();
+    const struct policy *p = ref ? policy_ref_policy(ref) : NULL;
+    bool smart = span_starts(name, SPAN("smtp:"));
+    *ret_hop = colon == SIZE_MAX ? name : span_from(name, colon + 1);
+    *ret_connector = smart ? *ret_hop : SPAN("");
+    for (size_t i = 0; smart && p && i < policy_send_connector_count(p); i++) {
+        const struct send_connector *c = policy_send_connector(p, i);
+        if (span_ieq(policy_text(p, c->name), *ret_connector) && c->hosts.count)
+            *ret_hop = arena_dup(&v->arena, policy_text(p, policy_hosts(p, c->hosts)[0]));
+    }
+    policy_ref_drop(ref);
 }
 
 static void add_queue(struct view *v, const struct destination_facts *f, const struct waiting *w)
@@ -91,6 +102,9 @@ static void add_queue(struct view *v, const struct destination_facts *f, const s
     int64_t now = clock_wall_ms();
     uint64_t stored = w ? w->messages : 0, held = f ? f->waiting : 0;
     size_t active = f ? f->active : 0;
+    struct span hop = f ? f->next_hop_domain : SPAN(""), connector = f ? f->connector : SPAN("");
+    if (!f)
+        lookup_hop(v, name, &hop, &connector);
     bool suspended = held_has(v->transport, name);
     bool retry = (f && f->retry_at_ms > now) || (w && w->messages > 0 && w->attempts > 0 && !held && !active);
     struct span error = f && f->last_error.len ? f->last_error : w ? w->error : SPAN("");
@@ -104,8 +118,7 @@ static void add_queue(struct view *v, const struct destination_facts *f, const s
                                      : "Ready")) &&
               set(r, "MessageCount", value_int((int64_t)(stored + held + active))) &&
               set(r, "DeferredMessageCount", value_int((int64_t)stored)) &&
-              set(r, "NextHopDomain", value_string(f ? f->next_hop_domain : hop_of(name))) &&
-              set(r, "NextHopConnector", text_or_null(f ? f->connector : SPAN(""))) &&
+              set(r, "NextHopDomain", value_string(hop)) && set(r, "NextHopConnector", text_or_null(connector)) &&
               set(r, "LastError", text_or_null(error)) &&
               set(r, "LastRetryTime", time_or_null(f ? f->last_retry_ms : 0)) &&
               set(r, "NextRetryTime",
