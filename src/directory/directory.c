@@ -29,6 +29,15 @@ enum err_code directory_account(struct directory *d, struct span user, struct ar
     return err_set(err, ERR_NOT_FOUND, "there is no such user");
 }
 
+enum err_code directory_principal(struct directory *d, struct span principal, struct arena *arena,
+                                  struct directory_account *ret, struct err *err)
+{
+    struct err unwanted;
+    if (name_ok(principal))
+        return d->ops->principal(d, principal, arena, ret, err ? err : &unwanted);
+    return err_set(err, ERR_NOT_FOUND, "there is no such user");
+}
+
 enum err_code directory_identity(struct directory *d, struct span guid, struct arena *arena,
                                  struct directory_identity *ret, struct err *err)
 {

@@ -59,6 +59,8 @@ struct directory_ops {
                              struct directory_recipient *ret, struct err *err);
     enum err_code (*account)(struct directory *d, struct span user, struct arena *arena,
                              struct directory_account *ret, struct err *err);
+    enum err_code (*principal)(struct directory *d, struct span principal, struct arena *arena,
+                               struct directory_account *ret, struct err *err);
     enum err_code (*identity)(struct directory *d, struct span guid, struct arena *arena,
                               struct directory_identity *ret, struct err *err);
     enum err_code (*send_as)(struct directory *d, struct span user, struct span address, bool *ret,
@@ -83,6 +85,13 @@ enum err_code directory_resolve(struct directory *d, struct span address, struct
  */
 enum err_code directory_account(struct directory *d, struct span user, struct arena *arena,
                                 struct directory_account *ret, struct err *err);
+/*
+ * The mailbox that a Kerberos principal (user@REALM) means: the one whose UserPrincipalName it is, or, of those
+ * without a UserPrincipalName, the one whose PrimarySmtpAddress it is. Neither further addresses nor names count:
+ * whoever may make principals in a realm does not thereby speak for them. As directory_account otherwise.
+ */
+enum err_code directory_principal(struct directory *d, struct span principal, struct arena *arena,
+                                  struct directory_account *ret, struct err *err);
 /* The mailbox with this GUID as its owner's session needs it. ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_NO_MEMORY. */
 enum err_code directory_identity(struct directory *d, struct span guid, struct arena *arena,
                                  struct directory_identity *ret, struct err *err);

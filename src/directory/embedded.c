@@ -19,6 +19,7 @@ static void embedded_close(struct directory *d)
 static const struct directory_ops embedded_ops = {
     .resolve = embedded_resolve,
     .account = embedded_account,
+    .principal = embedded_principal,
     .identity = embedded_identity,
     .send_as = embedded_send_as,
     .close = embedded_close,

@@ -24,6 +24,7 @@ enum sql_id {
     SQL_ACCOUNT_BY_ADDRESS,
     SQL_ACCOUNT_BY_PRINCIPAL,
     SQL_ACCOUNT_BY_NAME,
+    SQL_ACCOUNT_BY_PRIMARY,
     SQL_MAILBOX,
     SQL_ADDRESSES,
     SQL_GROUPS,
@@ -106,6 +107,8 @@ enum err_code embedded_resolve(struct directory *d, struct span address, struct 
                                struct directory_recipient *ret, struct err *err);
 enum err_code embedded_account(struct directory *d, struct span user, struct arena *arena,
                                struct directory_account *ret, struct err *err);
+enum err_code embedded_principal(struct directory *d, struct span principal, struct arena *arena,
+                                 struct directory_account *ret, struct err *err);
 enum err_code embedded_identity(struct directory *d, struct span guid, struct arena *arena,
                                 struct directory_identity *ret, struct err *err);
 enum err_code embedded_send_as(struct directory *d, struct span user, struct span address, bool *ret,

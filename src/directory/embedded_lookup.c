@@ -101,12 +101,11 @@ enum err_code embedded_resolve(struct directory *d, struct span address, struct 
     return code;
 }
 
-enum err_code embedded_account(struct directory *d, struct span user, struct arena *arena,
-                               struct directory_account *ret, struct err *err)
+/* By the first of the ways that finds one. */
+static enum err_code find_account(struct sql *s, const enum sql_id *ways, size_t count, struct span user,
+                                  struct arena *arena, struct directory_account *ret, struct err *err)
 {
-    static const enum sql_id ways[] = {SQL_ACCOUNT_BY_ADDRESS, SQL_ACCOUNT_BY_PRINCIPAL, SQL_ACCOUNT_BY_NAME};
-    struct sql *s = &((struct embedded *)d)->reader;
-    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+    for (size_t i = 0; i < count; i++) {
         sqlite3_stmt *st;
         struct directory_account a;
         int found = first_row(s, ways[i], user, &st, err);
@@ -123,6 +122,20 @@ enum err_code embedded_account(struct directory *d, struct span user, struct are
         return ERR_NONE;
     }
     return err_set(err, ERR_NOT_FOUND, "there is no such user");
+}
+
+enum err_code embedded_account(struct directory *d, struct span user, struct arena *arena,
+                               struct directory_account *ret, struct err *err)
+{
+    static const enum sql_id ways[] = {SQL_ACCOUNT_BY_ADDRESS, SQL_ACCOUNT_BY_PRINCIPAL, SQL_ACCOUNT_BY_NAME};
+    return find_account(&((struct embedded *)d)->reader, ways, ARRAY_LEN(ways), user, arena, ret, err);
+}
+
+enum err_code embedded_principal(struct directory *d, struct span principal, struct arena *arena,
+                                 struct directory_account *ret, struct err *err)
+{
+    static const enum sql_id ways[] = {SQL_ACCOUNT_BY_PRINCIPAL, SQL_ACCOUNT_BY_PRIMARY};
+    return find_account(&((struct embedded *)d)->reader, ways, ARRAY_LEN(ways), principal, arena, ret, err);
 }
 
 enum err_code embedded_identity(struct directory *d, struct span guid, struct arena *arena,

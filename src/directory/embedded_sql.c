@@ -89,6 +89,10 @@ static const char *const texts[SQL_COUNT] = {
                                " LEFT JOIN password p ON p.recipient = r.id WHERE a.address = ?1",
     [SQL_ACCOUNT_BY_PRINCIPAL] = "SELECT r.guid, r.enabled, p.hash" ACCOUNT_FROM "principal = ?1",
     [SQL_ACCOUNT_BY_NAME] = "SELECT r.guid, r.enabled, p.hash" ACCOUNT_FROM "name = ?1",
+    [SQL_ACCOUNT_BY_PRIMARY] = "SELECT r.guid, r.enabled, p.hash FROM address a"
+                               " JOIN recipient r ON r.id = a.recipient AND r.class = 1 AND r.principal IS NULL"
+                               " AND r.primary_address = a.address COLLATE NOCASE"
+                               " LEFT JOIN password p ON p.recipient = r.id WHERE a.address = ?1",
     [SQL_MAILBOX] = "SELECT id, guid, primary_address, display_name FROM recipient WHERE guid = ?1 AND class = 1",
     [SQL_ADDRESSES] = "SELECT address FROM address WHERE recipient = ?1 ORDER BY n",
     /* UNION, not UNION ALL: groups that contain each other end the search. */

@@ -98,6 +98,24 @@ static enum err_code memory_account(struct directory *d, struct span user, struc
     return ERR_NONE;
 }
 
+static enum err_code memory_principal(struct directory *d, struct span principal, struct arena *arena,
+                                      struct directory_account *ret, struct err *err)
+{
+    const struct memory *m = (const struct memory *)d;
+    (void)arena;
+    if (m->unavailable)
+        return refuse(err);
+    for (size_t i = 0; i < m->count; i++) {
+        const struct recipient *r = &m->all[i].recipient;
+        struct span own = r->user_principal_name.len ? r->user_principal_name : r->primary;
+        if (r->kind == DIRECTORY_MAILBOX && span_ieq(own, principal)) {
+            *ret = (struct directory_account){r->guid, r->enabled, m->all[i].hash};
+            return ERR_NONE;
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND, "there is no such user");
+}
+
 static bool contains(const struct recipient *group, struct span guid)
 {
     for (size_t i = 0; i < group->member_count; i++)
@@ -176,8 +194,8 @@ static void memory_close(struct directory *d)
     free(m);
 }
 
-static const struct directory_ops memory_ops = {memory_resolve, memory_account, memory_identity, memory_send_as,
-                                                memory_close};
+static const struct directory_ops memory_ops = {memory_resolve,  memory_account, memory_principal,
+                                                memory_identity, memory_send_as, memory_close};
 
 struct directory *directory_memory_new(void)
 {

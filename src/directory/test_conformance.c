@@ -224,6 +224,41 @@ static void test_account(void **state)
     }
 }
 
+/* Whose Kerberos principal it is. */
+static void test_principal(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *principal, *guid; /* NULL: nobody's */
+        bool enabled;
+    } rows[] = {
+        {"asmith@corp.example.com", "a1", true},
+        {"ASMITH@CORP.EXAMPLE.COM", "a1", true},
+        {"alice@example.com",
+         NULL}, /* has a UserPrincipalName, so it is that alone; and frank's name does not count */
+        {"a.smith@example.com", NULL},
+        {"bob@EXAMPLE.COM", "b2", false},
+        {"dave@example.com", "d4", true},
+        {"frank.upn@EXAMPLE.com", "f6", true},
+        {"frank@example.com", NULL},
+        {"dave", NULL},
+        {"carol@example.com", NULL}, /* a contact's */
+        {"team@example.com", NULL},
+        {"", NULL},
+        {"@", NULL},
+        {"%@example.com", NULL},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(adapters); k++)
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            struct directory_account a = {0};
+            const char *row = rows[i].principal;
+            enum err_code want = rows[i].guid ? ERR_NONE : ERR_NOT_FOUND;
+            CHECK_INT(row, directory_principal(directories[k], span_of(row), &arena, &a, NULL), want);
+            CHECK_SPAN(row, a.guid, span_of(rows[i].guid));
+            CHECK_INT(row, a.enabled, rows[i].enabled);
+        }
+}
+
 static void test_identity(void **state)
 {
     (void)state;
@@ -434,10 +469,11 @@ static void test_small_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resolve),           cmocka_unit_test(test_account),
-        cmocka_unit_test(test_identity),          cmocka_unit_test(test_check),
-        cmocka_unit_test(test_changed_meanwhile), cmocka_unit_test(test_unavailable),
-        cmocka_unit_test(test_small_arena),       cmocka_unit_test(test_send_as),
+        cmocka_unit_test(test_resolve),     cmocka_unit_test(test_account),
+        cmocka_unit_test(test_principal),   cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_check),       cmocka_unit_test(test_changed_meanwhile),
+        cmocka_unit_test(test_unavailable), cmocka_unit_test(test_small_arena),
+        cmocka_unit_test(test_send_as),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
