@@ -93,6 +93,7 @@ enum err_code audit_run(const struct policy *p, const struct audit_facts *facts,
         audit_check_partners(&a);
         audit_check_access(&a);
         audit_check_tls(&a);
+        audit_check_keytab(&a);
         audit_check_known_servers(&a);
         audit_check_connectors(&a);
         audit_check_domains(&a);

@@ -33,6 +33,7 @@ enum audit_kind {
     AUDIT_NO_CERTIFICATE,
     AUDIT_CERTIFICATE_EXPIRED,
     AUDIT_CERTIFICATE_EXPIRING,
+    AUDIT_NO_KEYTAB,    /* Kerberos is on, and there are no keys for it */
     AUDIT_KNOWN_SERVER, /* a smart host is answered by a connector that is not for servers */
     AUDIT_UNREACHABLE,
     AUDIT_SHADOWED_RANGE,
@@ -88,6 +89,9 @@ struct audit_facts {
     bool certificates_known; /* otherwise nothing is said about certificates */
     const struct audit_certificate *certificates;
     size_t certificate_count;
+    bool keytab_known; /* otherwise nothing is said about it */
+    bool keytab_usable;
+    struct span keytab_text;      /* why it is not, a sentence's end */
     const struct audit_use *uses; /* in the order of span_icmp; about entries that are not in it nothing is said */
     size_t use_count;
 };

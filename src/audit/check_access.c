@@ -173,6 +173,28 @@ static void check_certificate(struct audit *a, size_t i, const struct receive_co
                         (struct audit_text){text, audit_witness(a, &s), certificate_remedy(a, c, host)});
 }
 
+/* ---- Kerberos ---- */
+
+static void check_keytab(struct audit *a, size_t i, const struct receive_connector *c)
+{
+    const struct audit_session s = session_of(&a->reach[i], only_tls(c));
+    if (!session_uses_gssapi(c) || a->facts->keytab_usable)
+        return;
+    audit_add_connector(
+        a, AUDIT_NO_KEYTAB, AUDIT_WARNING, i,
+        (struct audit_text){audit_format(a, "GSSAPI is not offered: %.*s", SPAN_ARG(a->facts->keytab_text)),
+                            audit_witness(a, &s),
+                            audit_format(a, "Set-ReceiveConnector %.*s -EnableAuthGSSAPI $false",
+                                         SPAN_ARG(audit_quoted_name(a, c)))});
+}
+
+void audit_check_keytab(struct audit *a)
+{
+    for (size_t i = 0; i < policy_receive_connector_count(a->policy); i++)
+        if (a->reach[i].example && a->facts->keytab_known)
+            check_keytab(a, i, policy_receive_connector(a->policy, i));
+}
+
 void audit_check_tls(struct audit *a)
 {
     for (size_t i = 0; i < policy_receive_connector_count(a->policy); i++) {

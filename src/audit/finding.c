@@ -44,6 +44,9 @@ static const struct audit_kind_info kinds[AUDIT_KINDS] = {
     [AUDIT_CERTIFICATE_EXPIRED] = {"certificate-expired",
                                    "An expired certificate is not used: TLS is not offered any more."},
     [AUDIT_CERTIFICATE_EXPIRING] = {"certificate-expiring", "When it has expired, TLS is not offered any more."},
+    [AUDIT_NO_KEYTAB] = {"no-keytab",
+                         "Without keys in certs/smtp.keytab GSSAPI is not offered, and clients that know no other "
+                         "mechanism cannot log on."},
     [AUDIT_KNOWN_SERVER] =
         {"known-server",
          "A server whose mail reaches a connector without server authentication cannot log on there: mail between "

@@ -37,6 +37,7 @@ void audit_check_gateways(struct audit *a);
 void audit_check_partners(struct audit *a);
 void audit_check_access(struct audit *a);     /* passwords, senders */
 void audit_check_tls(struct audit *a);        /* versions, certificates */
+void audit_check_keytab(struct audit *a);     /* keys for GSSAPI */
 void audit_check_entries(struct audit *a);    /* ACLs */
 void audit_check_connectors(struct audit *a); /* unreachable, shadowed, disabled */
 void audit_check_known_servers(struct audit *a);

@@ -2,7 +2,7 @@
  * session.c: see session.h.
  *
  * Invariant: what is possible is never understated. A connector without a certificate counts as one with TLS, since
- * the certificate may come tomorrow.
+ * the certificate may come tomorrow; and so does one without a keytab as one with GSSAPI.
  */
 #include "audit/session.h"
 
@@ -28,12 +28,14 @@ static bool takes_plain(const struct receive_connector *c)
     return session_starts_plain(c) && !(c->flags & CONNECTOR_REQUIRE_TLS);
 }
 
-/* What is no mechanism for users. */
-enum { NOT_FOR_USERS = AUTH_TLS | AUTH_BASIC_REQUIRE_TLS | AUTH_EXTERNAL_AUTHORITATIVE | AUTH_EXCHANGE_SERVER };
+bool session_uses_gssapi(const struct receive_connector *c)
+{
+    return (c->auth & AUTH_INTEGRATED) && (c->flags & CONNECTOR_AUTH_GSSAPI);
+}
 
 bool session_can_log_on(const struct receive_connector *c)
 {
-    return c->auth & ~(unsigned)NOT_FOR_USERS;
+    return (c->auth & AUTH_BASIC) || session_uses_gssapi(c);
 }
 
 bool session_password_in_clear(const struct receive_connector *c)
@@ -151,9 +153,7 @@ bool session_exists(const struct receive_connector *c, enum principal kind, bool
     case PRINCIPAL_EVERYONE: return takes_plain(c) && session_can_hold(c, kind);
     case PRINCIPAL_AUTHENTICATED_USERS:
     case PRINCIPAL_USER:
-    case PRINCIPAL_GROUP:
-        return session_password_in_clear(c) ||
-               (takes_plain(c) && (c->auth & ~(unsigned)(NOT_FOR_USERS | AUTH_BASIC)));
+    case PRINCIPAL_GROUP: return session_password_in_clear(c) || (takes_plain(c) && session_uses_gssapi(c));
     case PRINCIPAL_PARTNER_SERVERS: /* servers prove it with a certificate */
     case PRINCIPAL_EXCHANGE_SERVERS:
     case PRINCIPAL_LEGACY_INTEROP:

@@ -12,6 +12,7 @@
 bool session_starts_plain(const struct receive_connector *c); /* not TLS from the first byte */
 bool session_can_use_tls(const struct receive_connector *c);  /* given a certificate */
 bool session_can_log_on(const struct receive_connector *c);   /* users: some mechanism is on */
+bool session_uses_gssapi(const struct receive_connector *c);  /* by Kerberos, given a keytab */
 /* A password may be sent without TLS. */
 bool session_password_in_clear(const struct receive_connector *c);
 /* Whether any session can have this principal in its token. */

@@ -66,6 +66,19 @@ static void test_access(void **state UNUSED)
          CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls]|Fqdn=EARLY.example.com"),
          "warning no-certificate c\n",
          {"valid yet"}},
+        {"Kerberos without a keytab",
+         CONNECTOR("c", "0.0.0.0:25", "10.0.0.0/8", "|AuthMechanism=[Tls,Integrated]|EnableAuthGSSAPI=$true"),
+         "warning no-keytab c\n",
+         {"GSSAPI is not offered", "-EnableAuthGSSAPI $false"}},
+        {"a user by Kerberos alone",
+         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,Integrated]|EnableAuthGSSAPI=$true") GRANT(
+             "c", "Authenticated Users", "Submit", "") GRANT("c", "Authenticated Users", "Accept-Any-Sender", ""),
+         "warning any-sender c\nwarning no-keytab c\n"},
+        {"a user by Integrated alone",
+         CONNECTOR("c", "0.0.0.0:25", "10.0.0.0/8", "|AuthMechanism=[Tls,Integrated]")
+             GRANT("c", "Authenticated Users", "Submit", ""),
+         "note grant-without-effect c\n"},
+        {"Integrated alone", CONNECTOR("c", "0.0.0.0:25", "10.0.0.0/8", "|AuthMechanism=[Tls,Integrated]"), ""},
         {"no certificate and no TLS", CONNECTOR("c", "0.0.0.0:25", ALL, PLAIN "|Fqdn=other.example.com"), ""},
         {"the server's name", CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls]|Fqdn=$null"), ""},
         {"expiring",
@@ -98,27 +111,27 @@ static void test_without_effect(void **state UNUSED)
          "note deny-without-effect c\n",
          {"denies NT AUTHORITY\\ANONYMOUS LOGON ms-Exch-SMTP-Accept-Any-Recipient", "-Deny -Confirm:$false"}},
         {"granted to others",
-         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,Integrated]")
+         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]")
              GRANT("c", ANONYMOUS, "Accept-Any-Recipient", "|Deny=$true")
                  GRANT("c", "Authenticated Users", "Accept-Any-Recipient", ""),
          "note deny-without-effect c\n"},
         {"granted to all",
-         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,Integrated]")
+         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]")
              GRANT("c", "user:u1", "Accept-Any-Recipient", "|Deny=$true")
                  GRANT("c", "Authenticated Users", "Accept-Any-Recipient", ""),
          ""},
         {"granted to another user",
-         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,Integrated]")
+         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]")
              GRANT("c", "user:u1", "Accept-Any-Recipient", "|Deny=$true")
                  GRANT("c", "user:u2", "Accept-Any-Recipient", ""),
          "note deny-without-effect c\n"},
         {"granted to the same user",
-         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,Integrated]")
+         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]")
              GRANT("c", "user:u1", "Accept-Any-Recipient", "|Deny=$true")
                  GRANT("c", "user:u1", "Accept-Any-Recipient", ""),
          ""},
         {"granted to a group",
-         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,Integrated]")
+         CONNECTOR("c", "0.0.0.0:25", ALL, "|AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]")
              GRANT("c", "user:u1", "Accept-Any-Recipient", "|Deny=$true")
                  GRANT("c", "group:g1", "Accept-Any-Recipient", ""),
          ""},

@@ -29,7 +29,9 @@ const struct audit_facts row_facts = {.now_ms = NOW,
                                       .address_count = ARRAY_LEN(addresses),
                                       .certificates_known = true,
                                       .certificates = certificates,
-                                      .certificate_count = ARRAY_LEN(certificates)};
+                                      .certificate_count = ARRAY_LEN(certificates),
+                                      .keytab_known = true,
+                                      .keytab_text = SPAN_INIT("there is no certs/smtp.keytab")};
 
 static void check_row(const struct row *row)
 {

@@ -137,7 +137,7 @@ static enum err_code audit(const char *state, bool json, struct arena *arena, st
     struct policy *policy = NULL;
     struct audit_facts facts = {.now_ms = clock_wall_ms()};
     struct audit_report report;
-    struct err unreadable = {0};
+    struct err unreadable = {0}, no_keytab = {0};
     buf_init(&block, POLICY_BLOCK_MAX);
     enum err_code code = state_load(state, &node, err);
     if (!code)
@@ -148,6 +148,8 @@ static enum err_code audit(const char *state, bool json, struct arena *arena, st
     }
     if (!code)
         code = host_facts_certificates(state, policy, arena, &facts, &unreadable, err);
+    if (!code)
+        host_facts_keytab(state, arena, &facts, &no_keytab);
     if (!code)
         code = audit_run(policy, &facts, AUDIT_ALL, arena, &report, err);
     if (!code) {
@@ -162,6 +164,8 @@ static enum err_code audit(const char *state, bool json, struct arena *arena, st
             code = err_set(err, ERR_NO_MEMORY, "out of memory");
         if (!facts.certificates_known)
             fprintf(stderr, "mailreeve audit: nothing is said about certificates: %s\n", unreadable.text);
+        if (!facts.keytab_known)
+            fprintf(stderr, "mailreeve audit: nothing is said about keys for GSSAPI: %s\n", no_keytab.text);
     }
     policy_close(policy);
     buf_wipe(&block); /* it holds the passwords of smart hosts */

@@ -28,7 +28,7 @@ enum { EXIT_ALLOWED = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNKNOWN = 3 };
 enum { ARENA_MAX = 512 << 20, PRINT_MAX = 64 << 20, PEM_MAX = 64 * 1024, TEXT_MAX = 1024 };
 
 struct arguments {
-    const char *state, *remote, *local, *user, *cert, *from, *to, *header_from, *helo, *size;
+    const char *state, *remote, *local, *user, *mechanism, *cert, *from, *to, *header_from, *helo, *size;
     bool tls, json;
 };
 
@@ -58,7 +58,8 @@ static bool check_lines(const struct arguments *a)
     const struct {
         const char *option, *value;
     } texts[] = {
-        {"from", a->from}, {"to", a->to}, {"header-from", a->header_from}, {"helo", a->helo}, {"user", a->user},
+        {"from", a->from}, {"to", a->to},     {"header-from", a->header_from},
+        {"helo", a->helo}, {"user", a->user}, {"mechanism", a->mechanism},
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct span s = span_of(texts[i].value);
@@ -78,6 +79,21 @@ static bool read_size(const char *text, uint64_t *ret)
         return complain("size", text, "a size in bytes is expected, such as 35000000 or 35MB");
     *ret = (uint64_t)bytes;
     return true;
+}
+
+static bool read_mechanism(const struct arguments *a, struct span *ret)
+{
+    static const struct span known[] = {SPAN_INIT("GSSAPI"), SPAN_INIT("LOGIN"), SPAN_INIT("PLAIN")};
+    if (!a->mechanism)
+        return true;
+    if (!a->user)
+        return complain("mechanism", a->mechanism, "it needs --user, who logs on by it");
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (span_ieq(known[i], span_of(a->mechanism))) {
+            *ret = known[i];
+            return true;
+        }
+    return complain("mechanism", a->mechanism, "GSSAPI, LOGIN or PLAIN is expected; this server knows no other");
 }
 
 static struct span default_helo(struct ip_addr remote, struct arena *arena)
@@ -109,7 +125,7 @@ static bool read_session(const struct arguments *a, struct arena *arena, struct 
         return complain("user", a->user, "a user's name or address is expected");
     if (a->cert && !a->tls)
         return complain("cert", a->cert, "it needs --tls: a client shows its certificate in the TLS handshake");
-    if (!check_lines(a) || !read_size(a->size, &ret->size))
+    if (!check_lines(a) || !read_mechanism(a, &ret->mechanism) || !read_size(a->size, &ret->size))
         return false;
     ret->helo = a->helo ? span_of(a->helo) : default_helo(ret->remote, arena);
     ret->sender = address_of(a->from);
@@ -219,13 +235,16 @@ static int with_state(const char *state, const struct explain_session *session, 
     struct node_settings node;
     struct err err = {0};
     struct pressure pressure;
-    struct explain_stores stores = {.certificates = &certificates, .node = &node, .now_ms = session->now_ms};
+    struct keytab_file keytab;
+    struct explain_stores stores = {
+        .certificates = &certificates, .keytab = &keytab, .node = &node, .now_ms = session->now_ms};
     int status = EXIT_UNKNOWN;
     if (state_load(state, &node, &err)) {
         fprintf(stderr, "mailreeve explain: %s\n", err.text);
         return EXIT_UNKNOWN;
     }
     explain_certificates_read(&certificates, state);
+    keytab_file_read(state, &keytab);
     enum err_code code = open_stores(&stores, state, &err);
     if (!code && explain_pressure_ask(state, &pressure))
         stores.pressure = &pressure;
@@ -235,17 +254,26 @@ static int with_state(const char *state, const struct explain_session *session, 
         status = run(&stores, session, arena, json);
     close_stores(&stores);
     explain_certificates_free(&certificates);
+    keytab_file_done(&keytab);
     return status;
 }
 
 int cli_explain(int argc, char **argv)
 {
     struct arguments a = {0};
-    const struct cli_option options[] = {
-        {"state", &a.state, NULL}, {"remote", &a.remote, NULL}, {"local", &a.local, NULL},
-        {"tls", NULL, &a.tls},     {"user", &a.user, NULL},     {"cert", &a.cert, NULL},
-        {"from", &a.from, NULL},   {"to", &a.to, NULL},         {"header-from", &a.header_from, NULL},
-        {"helo", &a.helo, NULL},   {"size", &a.size, NULL},     {"json", NULL, &a.json}};
+    const struct cli_option options[] = {{"state", &a.state, NULL},
+                                         {"remote", &a.remote, NULL},
+                                         {"local", &a.local, NULL},
+                                         {"tls", NULL, &a.tls},
+                                         {"user", &a.user, NULL},
+                                         {"cert", &a.cert, NULL},
+                                         {"from", &a.from, NULL},
+                                         {"to", &a.to, NULL},
+                                         {"header-from", &a.header_from, NULL},
+                                         {"helo", &a.helo, NULL},
+                                         {"size", &a.size, NULL},
+                                         {"json", NULL, &a.json},
+                                         {"mechanism", &a.mechanism, NULL}};
     struct explain_session session;
     struct arena arena;
     int left = cli_parse(argc, argv, options, ARRAY_LEN(options)), status = EXIT_USAGE;

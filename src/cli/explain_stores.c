@@ -203,20 +203,32 @@ static void changed_user(struct explain_stores *s, const struct recipient *r, st
         ret->state = EXPLAIN_USER_DISABLED;
 }
 
-static void user(void *context, struct span name, struct arena *arena, struct explain_user *ret)
+/* The mailbox that a principal means, as the directory role finds it, among those that a trial has changed. */
+static bool find_changed_principal(struct explain_stores *s, struct span name, struct arena *arena,
+                                   struct recipient *ret)
+{
+    if (find_changed(s, SPAN("Mailbox"), "UserPrincipalName", name, arena, ret))
+        return true;
+    return find_changed(s, SPAN("Mailbox"), "PrimarySmtpAddress", name, arena, ret) &&
+           !ret->user_principal_name.len;
+}
+
+static void user(void *context, struct span name, bool kerberos, struct arena *arena, struct explain_user *ret)
 {
     struct explain_stores *s = context;
     struct directory_account account = {0};
     struct directory_identity id = {0};
     struct recipient changed;
     struct err err = s->directory_err;
-    if (find_changed_user(s, name, arena, &changed)) {
+    if (kerberos ? find_changed_principal(s, name, arena, &changed) : find_changed_user(s, name, arena, &changed)) {
         changed_user(s, &changed, arena, ret);
         return;
     }
-    enum err_code code =
-        s->directory ? directory_account(s->directory, name, arena, &account, &err) : ERR_UNAVAILABLE;
-    if (!code && account.enabled && account.password_hash.len)
+    enum err_code code = !s->directory ? ERR_UNAVAILABLE
+                         : kerberos    ? directory_principal(s->directory, name, arena, &account, &err)
+                                       : directory_account(s->directory, name, arena, &account, &err);
+    bool proved = kerberos || account.password_hash.len;
+    if (!code && account.enabled && proved)
         code = directory_identity(s->directory, account.guid, arena, &id, &err);
     if (code == ERR_NOT_FOUND || (!code && was_changed(s, account.guid)))
         *ret = (struct explain_user){.state = EXPLAIN_USER_UNKNOWN};
@@ -224,7 +236,7 @@ static void user(void *context, struct span name, struct arena *arena, struct ex
         unavailable(&err, arena, ret);
     else if (!account.enabled)
         *ret = (struct explain_user){.state = EXPLAIN_USER_DISABLED};
-    else if (!account.password_hash.len)
+    else if (!proved)
         *ret = (struct explain_user){.state = EXPLAIN_USER_NO_PASSWORD};
     else
         fill_user(&id, ret);
@@ -265,13 +277,15 @@ static enum gate_send_as send_as(void *context, const struct gate_user *user, st
 
 struct explain_facts explain_stores_facts(struct explain_stores *s)
 {
-    return (struct explain_facts){.context = s,
-                                  .host = span_of(s->node->host),
-                                  .certificate = certificate,
-                                  .user = user,
-                                  .recipient = recipient,
-                                  .send_as = send_as,
-                                  .pressure = s->pressure};
+    return (struct explain_facts){
+        .context = s,
+        .host = span_of(s->node->host),
+        .certificate = certificate,
+        .user = user,
+        .recipient = recipient,
+        .send_as = send_as,
+        .keytab = {.unknown = s->keytab->unknown, .usable = s->keytab->usable, .text = span_of(s->keytab->text)},
+        .pressure = s->pressure};
 }
 
 enum err_code explain_stores_compile(struct object_store *policy, struct buf *ret_block, struct policy **ret,

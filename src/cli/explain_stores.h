@@ -6,6 +6,7 @@
 
 #include "directory/directory.h"
 #include "explain/explain.h"
+#include "role/common/keytab_file.h"
 #include "role/common/state.h"
 #include "store/objects.h"
 #include "tls/tls.h"
@@ -35,6 +36,7 @@ struct explain_stores {
     struct directory *directory; /* NULL: cannot be read */
     struct err directory_err;    /* then: why */
     const struct explain_certificates *certificates;
+    const struct keytab_file *keytab;
     const struct node_settings *node;
     const struct pressure *pressure; /* of the running server; NULL: it cannot be asked */
     int64_t now_ms;

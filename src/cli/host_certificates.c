@@ -1,6 +1,7 @@
-/* host_certificates.c: which certificates of a state folder are good for which names. */
+/* host_certificates.c: which certificates of a state folder are good for which names, and its keys for Kerberos. */
 #include "cli/explain_stores.h"
 #include "cli/host_facts.h"
+#include "role/common/keytab_file.h"
 
 #include <stdlib.h>
 
@@ -55,4 +56,17 @@ enum err_code host_facts_certificates(const char *state, const struct policy *p,
     explain_certificates_free(c);
     free(c);
     return code;
+}
+
+void host_facts_keytab(const char *state, struct arena *arena, struct audit_facts *facts,
+                       struct err *ret_unreadable)
+{
+    struct keytab_file k;
+    keytab_file_read(state, &k);
+    facts->keytab_known = !k.unknown;
+    facts->keytab_usable = k.usable;
+    facts->keytab_text = arena_dup(arena, span_of(k.text));
+    if (k.unknown)
+        err_set(ret_unreadable, ERR_DENIED, "%s", k.text);
+    keytab_file_done(&k);
 }

@@ -21,6 +21,13 @@ bool host_facts_read_route6(const char *line, struct audit_address *ret, char in
 enum err_code host_facts_certificates(const char *state, const struct policy *p, struct arena *arena,
                                       struct audit_facts *facts, struct err *ret_unreadable, struct err *err);
 
+/*
+ * Adds whether there are keys for GSSAPI. Where they cannot be read keytab_known stays false and *ret_unreadable
+ * says why.
+ */
+void host_facts_keytab(const char *state, struct arena *arena, struct audit_facts *facts,
+                       struct err *ret_unreadable);
+
 /* Adds when each entry of the policy's ACLs was made, and last used. Sessions tell of uses within seconds. */
 enum err_code host_facts_uses(const char *state, struct object_store *policy, struct arena *arena,
                               struct audit_facts *facts, struct err *err);

@@ -29,8 +29,8 @@ static const struct cli_command commands[] = {
      "Exit status: 0 all went well, 1 a cmdlet failed, 2 the command line is wrong.\n",
      cli_shell},
     {"explain",
-     "[--state DIR] --remote IP --local IP:PORT [--tls] [--user NAME] [--cert FILE] --from A --to B\n"
-     "                         [--header-from X] [--helo NAME] [--size N] [--json]\n"
+     "[--state DIR] --remote IP --local IP:PORT [--tls] [--user NAME [--mechanism M]] [--cert FILE]\n"
+     "                         --from A --to B [--header-from X] [--helo NAME] [--size N] [--json]\n"
      "       mailreeve explain CODE [--state DIR] [--json]",
      "say what would happen to a message, and why",
      "Runs the SMTP session that these facts describe against the present policy, and shows which connector\n"
@@ -41,6 +41,9 @@ static const struct cli_command commands[] = {
      "  --local IP:PORT     the address and port that the client connects to\n"
      "  --tls               the client starts TLS: STARTTLS, or at once where the connector has ImplicitTls\n"
      "  --user NAME         the client logs on as this user; the password is taken to be right\n"
+     "  --mechanism M       by GSSAPI (then NAME is a Kerberos principal, its ticket is taken to be right), LOGIN, "
+     "PLAIN;\n"
+     "                      default: PLAIN, or what is offered first\n"
      "  --cert FILE         the client's certificate (PEM); needs --tls\n"
      "  --from A            the sender in MAIL FROM; <> is the null sender\n"
      "  --to B              the recipient in RCPT TO\n"

@@ -60,6 +60,8 @@ struct shell_local {
     struct object_store *policy, *recipients; /* below the audit trail */
     struct facts_reader facts;
     struct grant_usage usage;
+    const char *state;
+    struct keytab_view keytab;
     char certs[STATE_PATH_MAX + 64]; /* the folder of the certificates, which may be root's alone */
     struct admin admin;
     struct shell_saved saved;

@@ -8,10 +8,12 @@
 #include "cli/shell.h"
 #include "directory/embedded.h"
 #include "role/common/directory_objects.h"
+#include "role/common/keytab_file.h"
 #include "tls/certificate_folder.h"
 
 #include <errno.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,6 +96,27 @@ static enum err_code local_apply(void *context, const struct certificate_change 
 }
 
 static const struct certificate_adapter local_certificates = {local_list, local_apply};
+
+/* Likewise the keytab. */
+static enum err_code local_describe(struct keytab_view *v, struct arena *arena, bool *ret_usable,
+                                    struct span *ret_text, struct err *err)
+{
+    struct shell_local *l = (struct shell_local *)((char *)v - offsetof(struct shell_local, keytab));
+    struct stat owner = {.st_uid = geteuid(), .st_gid = getegid()};
+    struct keytab_file file;
+    bool changed = l->changed;
+    leave_owner(l);
+    keytab_file_read(l->state, &file);
+    enum err_code code = changed ? take_owner(l, &owner, err) : ERR_NONE;
+    keytab_file_done(&file);
+    if (!code && file.unknown)
+        code = err_set(err, ERR_UNAVAILABLE, "%s", file.text);
+    if (code)
+        return code;
+    *ret_usable = file.usable;
+    *ret_text = arena_dup(arena, span_of(file.text));
+    return ERR_NONE;
+}
 
 /* ---- the stores ---- */
 
@@ -185,6 +208,9 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
         struct err ignored; /* without it nothing but LastUsed is missing */
         if (!grant_usage_load(&l->usage, state, &ignored))
             c->usage = &l->usage.view;
+        l->state = state;
+        l->keytab.describe = local_describe;
+        c->keytab = &l->keytab;
         c->certificates = certificate_store_new(&local_certificates, l);
         code = c->certificates ? state_path(state, "certs", l->certs, sizeof l->certs, err)
                                : err_set(err, ERR_NO_MEMORY, "out of memory");

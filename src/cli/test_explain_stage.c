@@ -52,9 +52,13 @@ void stage_open(struct stage *t, unsigned flags, const char *script, const char 
     t->stores = (struct explain_stores){.policy = t->bench.context.policy,
                                         .recipients = t->bench.context.recipients,
                                         .certificates = &t->certificates,
+                                        .keytab = &t->keytab,
                                         .node = &t->node,
                                         .now_ms = INT64_C(1700000000000)};
     make_certificates(t, certificate);
+    t->keytab = flags & STAGE_NO_KEYTAB
+                    ? (struct keytab_file){.absent = true, .text = "there is no certs/smtp.keytab"}
+                    : (struct keytab_file){.usable = true, .text = "smtp/mail.example.com@EXAMPLE.COM (version 1)"};
 }
 
 void stage_close(struct stage *t)
@@ -115,7 +119,9 @@ struct explain_session stage_session(const char *words, const char *from, const 
         else if (span_starts(word, SPAN("user="))) {
             s.auth = true;
             s.user = span_from(word, 5);
-        } else
+        } else if (span_starts(word, SPAN("by=")))
+            s.mechanism = span_from(word, 3);
+        else
             fail_msg("%.*s", SPAN_ARG(word));
     }
     return s;

@@ -9,6 +9,7 @@ struct stage {
     struct bench bench;
     struct directory *directory;
     struct explain_certificates certificates;
+    struct keytab_file keytab;
     struct node_settings node;
     struct explain_stores stores;
     struct arena arena;
@@ -18,15 +19,17 @@ struct stage {
     struct explanation *e;
 };
 
-/* A state as init makes it (flags: BENCH_EDGE), changed by a script; certificate: the name of the only one, or
- * NULL. */
+/* Beside BENCH_EDGE: there are no keys for GSSAPI. */
+enum { STAGE_NO_KEYTAB = 1 << 16 };
+
+/* A state as init makes it, changed by a script; certificate: the name of the only one, or NULL. */
 void stage_open(struct stage *t, unsigned flags, const char *script, const char *certificate);
 void stage_close(struct stage *t);
 /* Explains over the stores as they are now, into t->e. */
 void stage_explain(struct stage *t, const struct explain_session *s);
 /* Looks for remedies. */
 void stage_search(struct stage *t);
-/* "REMOTE LOCAL[ tls][ user=NAME][ size=N][ header=FROM][ helo=NAME]". */
+/* "REMOTE LOCAL[ tls][ user=NAME[ by=MECHANISM]][ size=N][ header=FROM][ helo=NAME]". */
 struct explain_session stage_session(const char *words, const char *from, const char *to);
 struct span stage_last_reply(const struct explanation *e);
 bool stage_contains(struct span s, const char *part);

@@ -49,6 +49,13 @@ struct fact_view {
                            struct err *err);
 };
 
+/* The keys for GSSAPI, as shown by Get-ReceiveConnector. */
+struct keytab_view {
+    /* *ret_text, in the arena: the principals that there are keys for (*ret_usable), or why there are none. */
+    enum err_code (*describe)(struct keytab_view *v, struct arena *arena, bool *ret_usable, struct span *ret_text,
+                              struct err *err);
+};
+
 /* When entries of ACLs were used, as the sessions told. */
 struct grant_usage_view {
     /* False: not that it is known. *ret_last_ms is since 1970. */
@@ -74,6 +81,7 @@ struct cmdlet_context {
     struct grant_usage_view *usage;         /* NULL: not known */
     struct pressure_view *pressure;         /* NULL: the server is stopped, and nothing is measured */
     struct certificate_store *certificates; /* NULL: they cannot be administered from here */
+    struct keytab_view *keytab;             /* NULL: not known from here */
     bool edge;                              /* the role Edge instead of Hub */
     struct span host;                       /* this server's FQDN */
     uint32_t port_offset;                   /* added to the ports of usage types and default connectors */

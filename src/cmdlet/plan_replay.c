@@ -1,7 +1,7 @@
 /*
  * plan_replay.c: what clients did lately, run against the policy in force and the one that a script makes. Both are
- * compiled as they would be published; users and recipients are those of the stores beside them, certificates those
- * that the server has.
+ * compiled as they would be published; users and recipients are those of the stores beside them, certificates
+ * and keytab those that the server has.
  *
  * Invariant: a script that says the policy alone shares the recipients, which are read once.
  */
@@ -15,11 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { KEYTAB_ARENA_MAX = 1 << 20 };
+
 struct side {
     struct buf block;
     struct policy *policy;
     struct replay_directory *directory;
-    bool shared; /* the directory is the other side's */
+    bool shared;                  /* the directory is the other side's */
+    struct explain_keytab keytab; /* both sides' */
     struct explain_facts facts;
 };
 
@@ -55,6 +58,17 @@ static void certificate(void *context, struct span fqdn, struct arena *arena, st
     ret->text = found.why_not;
 }
 
+static struct explain_keytab keytab_of(struct cmdlet_context *c, struct arena *arena)
+{
+    struct explain_keytab k = {0};
+    struct err err = {0};
+    if (!c->keytab)
+        err_set(&err, ERR_UNAVAILABLE, "the keytab cannot be read from here");
+    else if (!c->keytab->describe(c->keytab, arena, &k.usable, &k.text, &err))
+        return k;
+    return (struct explain_keytab){.unknown = true, .text = arena_dup(arena, span_of(err.text))};
+}
+
 static enum err_code open_side(struct side *s, struct cmdlet_context *c, struct cmdlet_context *real,
                                const struct side *other, struct err *err)
 {
@@ -68,6 +82,7 @@ static enum err_code open_side(struct side *s, struct cmdlet_context *c, struct 
     if (!s->directory)
         return cmdlet_no_memory(err);
     s->facts = replay_directory_facts(s->directory, c->host);
+    s->facts.keytab = s->keytab;
     return ERR_NONE;
 }
 
@@ -186,11 +201,13 @@ static enum err_code open_sides(struct side *before, struct side *after, struct 
 enum err_code plan_replay_run(struct plan *p, struct cmdlet_context *present, struct cmdlet_context *wanted,
                               bool own_recipients, int64_t window_ms, struct shell_host *host, struct err *err)
 {
-    struct side before = {0}, after = {0};
+    struct arena arena;
     p->replay = calloc(1, sizeof *p->replay);
     if (!p->replay)
         return cmdlet_no_memory(err);
     p->replay->window_ms = window_ms;
+    arena_init(&arena, KEYTAB_ARENA_MAX);
+    struct side before = {.keytab = keytab_of(present, &arena)}, after = {.keytab = before.keytab};
     buf_init(&before.block, POLICY_BLOCK_MAX);
     buf_init(&after.block, POLICY_BLOCK_MAX);
     enum err_code code = open_sides(&before, &after, present, wanted, own_recipients, err);
@@ -198,6 +215,7 @@ enum err_code plan_replay_run(struct plan *p, struct cmdlet_context *present, st
         code = run(p->replay, present, host, &before, &after, err);
     close_side(&after);
     close_side(&before);
+    arena_clear(&arena);
     return code;
 }
 

@@ -135,6 +135,34 @@ static enum err_code preset(struct shell_call *call, struct record *r, struct er
     return code;
 }
 
+static bool has_integrated(const struct record *connector)
+{
+    const struct value *v = record_get(connector, SPAN("AuthMechanism"));
+    for (size_t i = 0; v && v->kind == VALUE_LIST && i < v->list.count; i++)
+        if (span_ieq(v->list.items[i].s, SPAN("Integrated")))
+            return true;
+    return false;
+}
+
+/* Always a text, also where the keytab cannot be read. */
+static struct value keytab_property(struct cmdlet_context *c, const struct record *connector, struct arena *arena)
+{
+    const struct value *on = record_get(connector, SPAN("EnableAuthGSSAPI"));
+    struct span text = SPAN("");
+    struct err err = {0};
+    bool usable = false;
+    if (!has_integrated(connector))
+        return value_of("none: AuthMechanism has no Integrated");
+    if (!on || on->kind != VALUE_BOOL || !on->b)
+        return value_of("none: EnableAuthGSSAPI is $false");
+    if (!c->keytab)
+        err_set(&err, ERR_UNAVAILABLE, "the keytab cannot be read from here");
+    else if (!c->keytab->describe(c->keytab, arena, &usable, &text, &err))
+        return value_string(
+            usable ? text : arena_printf(arena, "none: %.*s, so AUTH GSSAPI is not offered", SPAN_ARG(text)));
+    return value_string(arena_printf(arena, "unknown: %s", err.text));
+}
+
 static enum err_code compute(struct shell_call *call, struct record *r, struct err *err)
 {
     struct cmdlet_context *c = cmdlet_context(call);
@@ -152,6 +180,8 @@ static enum err_code compute(struct shell_call *call, struct record *r, struct e
         code = cmdlet_set(r, "Identity", value_string(identity), err);
     if (code == ERR_NONE)
         code = cmdlet_set(r, "TlsCertificate", certificate_property(c, r, call->arena), err);
+    if (code == ERR_NONE)
+        code = cmdlet_set(r, "GssapiKeytab", keytab_property(c, r, call->arena), err);
     return code ? code : cmdlet_set(r, "Server", value_string(c->host), err);
 }
 

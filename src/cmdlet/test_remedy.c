@@ -31,7 +31,8 @@ static const struct audit_facts facts = {.now_ms = NOW,
                                          .address_count = ARRAY_LEN(addresses),
                                          .certificates_known = true,
                                          .certificates = certificates,
-                                         .certificate_count = ARRAY_LEN(certificates)};
+                                         .certificate_count = ARRAY_LEN(certificates),
+                                         .keytab_known = true};
 
 static const struct {
     const char *name, *script;
@@ -86,6 +87,8 @@ static const struct {
     {"no certificate", NEW("c", "10.1.0.0/16", "-Fqdn other.example.com"), AUDIT_NO_CERTIFICATE},
     {"expired", NEW("c", "10.1.0.0/16", "-Fqdn old.example.com"), AUDIT_CERTIFICATE_EXPIRED},
     {"expiring", NEW("c", "10.1.0.0/16", "-Fqdn soon.example.com"), AUDIT_CERTIFICATE_EXPIRING},
+    {"no keytab", NEW("c", "10.1.0.0/16", "-AuthMechanism Tls,Integrated -EnableAuthGSSAPI $true"),
+     AUDIT_NO_KEYTAB},
     {"known server",
      "New-ReceiveConnector c -Custom -Bindings 0.0.0.0:2025 -RemoteIPRanges 192.0.2.0/24; New-SendConnector out "
      "-AddressSpaces '*' "

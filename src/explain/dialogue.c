@@ -94,7 +94,8 @@ static bool open_dialogue(struct dialogue *d, struct explanation *e, const struc
     arena_init(&d->transaction, TRANSACTION_MAX);
     struct gate_place place = {.host = host,
                                .client_address = explain_text(e, "%s", ip_print(e->session->remote, text)),
-                               .certificate = e->certificate.found};
+                               .certificate = e->certificate.found,
+                               .keytab = e->keytab.usable};
     d->profile = gate_profile(e->policy, c, &place);
     begin_gate(d, d->profile.tls_active);
     d->server = smtp_server_new(&d->profile, &output, d, d->now);
@@ -201,9 +202,11 @@ static bool say_hello(struct dialogue *d, enum explain_stage stage)
     return say(d, stage, explain_text(d->e, "EHLO %.*s", SPAN_ARG(d->e->session->helo)), SPAN(""));
 }
 
-/* The mechanism that a client would choose, for which our answer is the same. */
+/* The mechanism that a client would choose. */
 static struct span mechanism(const struct dialogue *d)
 {
+    if (d->e->session->mechanism.len)
+        return d->e->session->mechanism;
     bool tls = smtp_server_tls(d->server);
     const struct span *offered = tls ? d->profile.auth_after_tls : d->profile.auth_before_tls;
     size_t count = tls ? d->profile.auth_after_tls_count : d->profile.auth_before_tls_count;
@@ -215,7 +218,7 @@ static struct span mechanism(const struct dialogue *d)
 
 static bool log_on(struct dialogue *d)
 {
-    struct span wanted = d->e->session->mechanism, name = wanted.len ? wanted : mechanism(d);
+    struct span name = mechanism(d);
     return say(d, EXPLAIN_AUTH, explain_text(d->e, "AUTH %.*s =", SPAN_ARG(name)),
                explain_text(d->e, "AUTH %.*s ***", SPAN_ARG(name)));
 }

@@ -46,10 +46,11 @@ static bool find_out(struct dialogue *d, const struct gate_verdict *v)
     return true;
 }
 
-static void ask_logon(struct dialogue *d)
+static void ask_logon(struct dialogue *d, struct span mechanism)
 {
     struct explain_user *u = &d->e->user;
-    d->facts->user(d->facts->context, d->e->session->user, d->e->arena, u);
+    d->e->by_ticket = span_ieq(mechanism, SPAN("GSSAPI"));
+    d->facts->user(d->facts->context, d->e->session->user, d->e->by_ticket, d->e->arena, u);
     if (u->state == EXPLAIN_USER_FOUND) {
         struct gate_verdict v = gate_log_on(gate_of(d), &u->gate);
         give_verdict(d, &v, EXPLAIN_CAUSE_LOGON);
@@ -176,14 +177,14 @@ void dialogue_drop_content(struct dialogue *d)
 void dialogue_ask(struct dialogue *d, const struct smtp_ask *ask)
 {
     switch (ask->kind) {
-    case SMTP_ASK_AUTH_START:
-    case SMTP_ASK_AUTH_STEP: ask_logon(d); break;
+    case SMTP_ASK_AUTH_START: ask_logon(d, ask->auth_start.mechanism); break;
     case SMTP_ASK_MAIL: ask_mail(d, ask->mail); break;
     case SMTP_ASK_RCPT: ask_rcpt(d, ask->rcpt); break;
     case SMTP_ASK_MESSAGE_BEGIN: ask_message_begin(d); break;
     case SMTP_ASK_MESSAGE_END: ask_message_end(d); break;
     case SMTP_ASK_MESSAGE_ABORT: dialogue_drop_content(d); break;
     case SMTP_ASK_VRFY: give(d, &(struct smtp_answer){.verdict = SMTP_ANSWER_OK}, EXPLAIN_CAUSE_NONE); break;
+    case SMTP_ASK_AUTH_STEP: /* nothing is asked for by a challenge */
     case SMTP_ASK_AUTH_CANCEL:
     case SMTP_ASK_KINDS: break;
     }

@@ -74,6 +74,8 @@ static bool can_begin(struct explanation *e)
         end_at_once(e, EXPLAIN_REFUSED, EXPLAIN_CAUSE_PROXY);
     else if (needs_certificate && e->certificate.unknown)
         end_at_once(e, EXPLAIN_UNKNOWN, EXPLAIN_CAUSE_UNAVAILABLE);
+    else if (gate_uses_gssapi(c) && explain_by_gssapi(e) && e->keytab.unknown)
+        end_at_once(e, EXPLAIN_UNKNOWN, EXPLAIN_CAUSE_UNAVAILABLE);
     else if (!gate_can_greet(c, e->certificate.found))
         end_at_once(e, EXPLAIN_REFUSED, EXPLAIN_CAUSE_NO_CERTIFICATE);
     else if (implicit && !e->session->tls)
@@ -83,11 +85,14 @@ static bool can_begin(struct explanation *e)
     return false;
 }
 
-static void find_certificate(struct explanation *e, const struct explain_facts *facts)
+/* What the connector can offer by: certificate and keytab. */
+static void find_keys(struct explanation *e, const struct explain_facts *facts)
 {
     e->fqdn = gate_fqdn(e->policy, e->connector, facts->host);
     if (gate_uses_tls(e->connector))
         facts->certificate(facts->context, e->fqdn, e->arena, &e->certificate);
+    if (gate_uses_gssapi(e->connector))
+        e->keytab = facts->keytab;
 }
 
 bool explain(const struct policy *p, const struct explain_facts *facts, const struct explain_session *s,
@@ -100,7 +105,7 @@ bool explain(const struct policy *p, const struct explain_facts *facts, const st
     policy_select_traced(p, s->local, s->remote, &e->selection);
     e->connector = e->selection.connector;
     if (e->connector)
-        find_certificate(e, facts);
+        find_keys(e, facts);
     if (can_begin(e))
         ok = explain_dialogue(e, facts, EXPLAIN_CONTENT);
     if (ok && e->connector)
@@ -118,7 +123,7 @@ bool explain_verdict(const struct policy *p, const struct explain_facts *facts, 
     *e = (struct explanation){.policy = p, .session = s, .arena = arena, .pressure = facts->pressure};
     e->connector = policy_select(p, s->local, s->remote);
     if (e->connector)
-        find_certificate(e, facts);
+        find_keys(e, facts);
     return !can_begin(e) || explain_dialogue(e, facts, last);
 }
 

@@ -21,8 +21,8 @@ struct explain_session {
     struct gate_tls client;  /* its certificate; counts under TLS only, where the connector asks for one */
     struct span certificate; /* the client's, for people; or empty */
     bool auth;
-    struct span user;      /* with auth: who logs on; the password is taken to be right */
-    struct span mechanism; /* that the client insists on; empty: one that is offered */
+    struct span user;      /* with auth: who logs on; the password, or the ticket, is taken to be right */
+    struct span mechanism; /* with auth: by which; empty: PLAIN, or what is offered first */
     struct span helo;
     struct span sender; /* empty: the null sender */
     struct span recipient;
@@ -40,6 +40,13 @@ struct explain_certificate {
     /* Names of other certificates that could be used: an Fqdn that would have one. */
     const struct span *others;
     size_t other_count;
+};
+
+/* The keys for GSSAPI. */
+struct explain_keytab {
+    bool unknown;     /* they cannot be read */
+    bool usable;      /* there are some */
+    struct span text; /* for which principals, or why there are none; for people */
 };
 
 enum explain_user_state {
@@ -70,10 +77,12 @@ struct explain_facts {
     void *context;
     struct span host; /* this server's name */
     void (*certificate)(void *context, struct span fqdn, struct arena *arena, struct explain_certificate *ret);
-    void (*user)(void *context, struct span name, struct arena *arena, struct explain_user *ret);
+    /* kerberos: the name is a principal, and the user needs no password. */
+    void (*user)(void *context, struct span name, bool kerberos, struct arena *arena, struct explain_user *ret);
     void (*recipient)(void *context, struct span address, struct arena *arena, struct explain_recipient *ret);
     /* Whether the user may send as the owner of an address: never GATE_SEND_AS_UNKNOWN. */
     enum gate_send_as (*send_as)(void *context, const struct gate_user *user, struct span address);
+    struct explain_keytab keytab;
     const struct pressure *pressure; /* of the running server; NULL: not known, and nothing is taken to be short */
 };
 
@@ -204,12 +213,14 @@ struct explanation {
     const struct receive_connector *connector; /* NULL: none */
     struct span fqdn;
     struct explain_certificate certificate; /* where the connector uses TLS */
+    struct explain_keytab keytab;           /* where it uses GSSAPI */
     struct explain_offer before_tls, after_tls;
 
     struct token first_token, last_token; /* at the start, and when the session ended */
     bool internal;                        /* its mail counts as the organisation's own */
     struct explain_user user;             /* where AUTH was reached */
     uint64_t max_size;                    /* of the message, where MAIL was accepted; 0: unlimited */
+    bool by_ticket;                       /* then: it is a principal that logged on, by GSSAPI */
     struct explain_step steps[EXPLAIN_STAGES];
     size_t step_count;
 

@@ -18,6 +18,9 @@ bool explain_offers(struct explanation *e, struct span clear, struct span tls);
 /* Why STARTTLS, or AUTH in a state, is not offered. */
 struct span explain_why_no_starttls(struct explanation *e);
 struct span explain_why_no_auth(struct explanation *e, bool tls);
+struct span explain_why_no_gssapi(struct explanation *e);
+/* Whether the client insists on GSSAPI, or has taken it as what is offered. */
+bool explain_by_gssapi(const struct explanation *e);
 
 /* hop.c: the recipient's route. */
 bool explain_route(struct explanation *e, const struct explain_facts *facts);

@@ -87,6 +87,7 @@ static struct value session(struct writer *w)
     set(w, r, "headerFrom", s->header_from.len ? value_string(s->header_from) : value_null());
     set(w, r, "size", s->size ? value_int((int64_t)s->size) : value_null());
     set(w, r, "certificate", s->certificate.len ? value_string(s->certificate) : value_null());
+    set(w, r, "mechanism", s->mechanism.len ? value_string(s->mechanism) : value_null());
     return object_value(r);
 }
 
@@ -128,6 +129,7 @@ static void connectors(struct writer *w, struct record *root)
         w->e->connector ? value_string(policy_text(w->e->policy, w->e->connector->name)) : value_null());
     set(w, root, "fqdn", w->e->connector ? value_string(w->e->fqdn) : value_null());
     set(w, root, "certificate", w->e->certificate.text.len ? value_string(w->e->certificate.text) : value_null());
+    set(w, root, "keytab", w->e->keytab.text.len ? value_string(w->e->keytab.text) : value_null());
 }
 
 /* ---- offers ---- */

@@ -37,15 +37,46 @@ struct span explain_why_no_starttls(struct explanation *e)
     return e->certificate.text;
 }
 
+bool explain_by_gssapi(const struct explanation *e)
+{
+    return e->by_ticket || (e->session->auth && span_ieq(e->session->mechanism, SPAN("GSSAPI")));
+}
+
+struct span explain_why_no_gssapi(struct explanation *e)
+{
+    const struct receive_connector *c = e->connector;
+    if (!(c->auth & AUTH_INTEGRATED))
+        return SPAN("Integrated is not in AuthMechanism");
+    if (!gate_uses_gssapi(c))
+        return SPAN("EnableAuthGSSAPI is $false, and NTLM, which Integrated stands for as well, is never offered");
+    return e->keytab.text;
+}
+
 struct span explain_why_no_auth(struct explanation *e, bool tls)
 {
     const struct receive_connector *c = e->connector;
+    bool any = !e->session->mechanism.len && !(c->auth & AUTH_BASIC) && (c->auth & AUTH_INTEGRATED);
+    if (explain_by_gssapi(e) || any)
+        return explain_why_no_gssapi(e);
+    if (!(c->auth & AUTH_BASIC) && gate_uses_gssapi(c))
+        return SPAN("BasicAuth is not in AuthMechanism: no passwords are taken");
     if (!(c->auth & AUTH_BASIC))
         return c->auth & AUTH_EXTERNAL_AUTHORITATIVE
                    ? SPAN("AuthMechanism is ExternalAuthoritative: the clients are trusted as they are")
                    : SPAN("BasicAuth is not in AuthMechanism, and no other mechanism there gives an AUTH keyword");
     return tls ? SPAN("no mechanism is available")
                : SPAN("BasicAuthRequireTLS is in AuthMechanism: passwords are taken under TLS only");
+}
+
+/* Beside the keywords: a mechanism that the connector is meant to offer, and AUTH does not list. */
+static bool lacks_gssapi(const struct explanation *e, const struct explain_offer *o)
+{
+    if (!(e->connector->auth & AUTH_INTEGRATED))
+        return false;
+    for (size_t i = 0; i < o->keyword_count; i++)
+        if (span_istarts(o->keywords[i], SPAN("AUTH ")))
+            return !span_istarts(o->keywords[i], SPAN("AUTH GSSAPI"));
+    return false;
 }
 
 static struct span why_missing(struct explanation *e, const char *keyword, bool tls)
@@ -81,7 +112,7 @@ static bool describe(struct explanation *e, struct span reply, bool tls, struct 
     static const char *const all[] = {"SIZE",     "PIPELINING", "DSN",      "ENHANCEDSTATUSCODES",
                                       "STARTTLS", "AUTH",       "8BITMIME", "BINARYMIME",
                                       "CHUNKING", "SMTPUTF8",   "XORAR",    "XLONGADDR"};
-    struct explain_missing *missing = EXPLAIN_ARRAY(e, ARRAY_LEN(all), struct explain_missing);
+    struct explain_missing *missing = EXPLAIN_ARRAY(e, ARRAY_LEN(all) + 1, struct explain_missing);
     *ret = (struct explain_offer){.reachable = reply.len, .missing = missing};
     if (!missing || !read_keywords(e, reply, ret))
         return false;
@@ -90,6 +121,8 @@ static bool describe(struct explanation *e, struct span reply, bool tls, struct 
         if (expected && !offers(ret, span_of(all[i])))
             missing[ret->missing_count++] = (struct explain_missing){all[i], why_missing(e, all[i], tls)};
     }
+    if (ret->reachable && lacks_gssapi(e, ret))
+        missing[ret->missing_count++] = (struct explain_missing){"AUTH GSSAPI", explain_why_no_gssapi(e)};
     return true;
 }
 

@@ -81,9 +81,33 @@ static void advise_tls(struct explanation *e, struct proposals *p)
         no_certificate(e, p);
 }
 
+static void gssapi_not_offered(struct explanation *e, struct proposals *p)
+{
+    const struct receive_connector *c = e->connector;
+    if (gate_uses_gssapi(c))
+        propose(
+            p, EXPLAIN_ADVICE, WEIGHT_CLIENT,
+            explain_text(e,
+                         "Put a keytab with a key of smtp/%.*s into certs/smtp.keytab of the state folder (kadmin: "
+                         "ktadd; Active Directory: ktpass with AES); the server reads it by itself.",
+                         SPAN_ARG(e->fqdn)),
+            SPAN(""));
+    else
+        propose(p, EXPLAIN_COMMANDS, WEIGHT_USERS,
+                set_connector(e, c->auth & AUTH_INTEGRATED
+                                     ? "-EnableAuthGSSAPI $true"
+                                     : "-AuthMechanism @{Add='Integrated'} -EnableAuthGSSAPI $true"),
+                explain_text(e, "every client of %.*s may log on with a Kerberos ticket",
+                             SPAN_ARG(explain_clients(e, c))));
+}
+
 static void auth_not_offered(struct explanation *e, struct proposals *p)
 {
     struct span clients = explain_clients(e, e->connector);
+    if (explain_by_gssapi(e)) {
+        gssapi_not_offered(e, p);
+        return;
+    }
     bool tls = e->session->tls, basic = e->connector->auth & AUTH_BASIC;
     if (!tls)
         advise_tls(e, p);
@@ -108,6 +132,12 @@ static void logon(struct explanation *e, struct proposals *p)
 {
     struct span user = e->session->user, quoted = explain_quote(e, user);
     size_t at = span_rfind(user, '@');
+    if (explain_by_gssapi(e) && e->user.state == EXPLAIN_USER_UNKNOWN)
+        propose(
+            p, EXPLAIN_ADVICE, WEIGHT_CLIENT,
+            explain_text(e, "Give the principal to the mailbox it is for: Set-Mailbox NAME -UserPrincipalName %.*s",
+                         SPAN_ARG(quoted)),
+            explain_text(e, "whoever has a ticket for %.*s may log on as that mailbox", SPAN_ARG(user)));
     if (e->user.state == EXPLAIN_USER_DISABLED)
         propose(p, EXPLAIN_COMMANDS, WEIGHT_USER,
                 explain_text(e, "Set-Mailbox %.*s -Enabled $true", SPAN_ARG(quoted)),

@@ -27,7 +27,12 @@ static struct span of_logon(struct explanation *e)
 {
     struct span user = e->session->user;
     switch (e->user.state) {
-    case EXPLAIN_USER_UNKNOWN: return explain_text(e, "no mailbox has the name or address %.*s", SPAN_ARG(user));
+    case EXPLAIN_USER_UNKNOWN:
+        if (explain_by_gssapi(e))
+            return explain_text(
+                e, "no mailbox has the UserPrincipalName %.*s, nor, without one, such a PrimarySmtpAddress",
+                SPAN_ARG(user));
+        return explain_text(e, "no mailbox has the name or address %.*s", SPAN_ARG(user));
     case EXPLAIN_USER_DISABLED: return explain_text(e, "the mailbox of %.*s is disabled", SPAN_ARG(user));
     case EXPLAIN_USER_NO_PASSWORD: return explain_text(e, "the mailbox of %.*s has no password", SPAN_ARG(user));
     case EXPLAIN_USER_FOUND:
@@ -76,7 +81,9 @@ static struct span of_unknown(struct explanation *e)
     const struct explain_step *last = e->step_count ? &e->steps[e->step_count - 1] : NULL;
     if (last && last->note.len)
         return last->note;
-    return last ? SPAN("whose address the sender is cannot be found out now") : e->certificate.text;
+    if (last)
+        return SPAN("whose address the sender is cannot be found out now");
+    return e->certificate.unknown ? e->certificate.text : e->keytab.text;
 }
 
 static struct span of_delivery(struct explanation *e)
@@ -114,7 +121,8 @@ struct span explain_reason(struct explanation *e)
         return explain_text(e, "STARTTLS is not offered: %.*s", SPAN_ARG(explain_why_no_starttls(e)));
     case EXPLAIN_CAUSE_TLS_REQUIRED: return SPAN("RequireTLS is $true, and the client has not started TLS");
     case EXPLAIN_CAUSE_AUTH_NOT_OFFERED:
-        return explain_text(e, "AUTH is not offered %s: %.*s", e->session->tls ? "under TLS" : "in the clear",
+        return explain_text(e, "AUTH %.*s%sis not offered %s: %.*s", SPAN_ARG(e->session->mechanism),
+                            e->session->mechanism.len ? " " : "", e->session->tls ? "under TLS" : "in the clear",
                             SPAN_ARG(explain_why_no_auth(e, e->session->tls)));
     case EXPLAIN_CAUSE_LOGON: return of_logon(e);
     case EXPLAIN_CAUSE_RIGHT: return e->blame ? of_decision(e) : SPAN("a right is missing");

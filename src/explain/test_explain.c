@@ -236,8 +236,8 @@ static void check_same_replies(const char *row, const struct test_world *w, cons
         return;
     }
     struct server s = {.w = w, .session = session};
-    struct gate_place place = {SPAN("mail.example.com"), span_of(ip_print(session->remote, remote)),
-                               w->certificate};
+    struct gate_place place = {SPAN("mail.example.com"), span_of(ip_print(session->remote, remote)), w->certificate,
+                               w->keytab};
     s.profile = gate_profile(w->policy.policy, c, &place);
     begin_gate(&s, w->policy.policy, c);
     arena_init(&s.transaction, 0);

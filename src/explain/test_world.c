@@ -26,7 +26,8 @@ static void certificate(void *context, struct span fqdn UNUSED, struct arena *ar
     *ret = (struct explain_certificate){.found = w->certificate, .text = SPAN("a certificate")};
 }
 
-static void user(void *context, struct span name, struct arena *arena UNUSED, struct explain_user *ret)
+static void user(void *context, struct span name, bool kerberos UNUSED, struct arena *arena UNUSED,
+                 struct explain_user *ret)
 {
     const struct test_world *w = context;
     *ret = (struct explain_user){.state = EXPLAIN_USER_FOUND, .primary = alices[0], .gate = test_world_alice};
@@ -68,7 +69,14 @@ static enum gate_send_as send_as(void *context, const struct gate_user *who, str
 
 struct explain_facts test_world_facts(struct test_world *w)
 {
-    return (struct explain_facts){w, SPAN("mail.example.com"), certificate, user, recipient, send_as, w->pressure};
+    return (struct explain_facts){.context = w,
+                                  .host = SPAN("mail.example.com"),
+                                  .certificate = certificate,
+                                  .user = user,
+                                  .recipient = recipient,
+                                  .send_as = send_as,
+                                  .keytab = {.usable = w->keytab, .text = SPAN("a keytab")},
+                                  .pressure = w->pressure};
 }
 
 /* ---- generated policies and sessions ---- */

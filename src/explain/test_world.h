@@ -6,7 +6,7 @@
 
 struct test_world {
     struct test_policy policy;
-    bool certificate, directory_away;
+    bool certificate, keytab, directory_away;
     const struct pressure *pressure; /* NULL: as it is made */
     bool guarded;                    /* alice takes mail of authenticated senders only */
 };

@@ -42,7 +42,8 @@ static void print_session(struct buf *out, const struct explanation *e)
     buf_addf(out, "%s to %s, %s, ", ip_print(s->remote, remote), ip_print_endpoint(s->local, local),
              s->tls ? "with TLS" : "in the clear");
     if (s->auth)
-        buf_addf(out, "logs on as %.*s", SPAN_ARG(s->user));
+        buf_addf(out, "logs on as %.*s%s%.*s", SPAN_ARG(s->user), s->mechanism.len ? " by " : "",
+                 SPAN_ARG(s->mechanism));
     else
         buf_add(out, SPAN("does not log on"));
     buf_addf(out, "\nfrom <%.*s> to <%.*s>", SPAN_ARG(s->sender), SPAN_ARG(s->recipient));
@@ -160,6 +161,8 @@ static void print_offers(struct buf *out, const struct explanation *e)
     print_offer(out, "under TLS", &e->after_tls);
     if (e->certificate.text.len)
         row(out, "certificate", e->certificate.text);
+    if (e->keytab.text.len)
+        row(out, "keytab", e->keytab.text);
 }
 
 /* ---- who ---- */

@@ -125,12 +125,16 @@ struct gate_place {
     struct span host;           /* this server's name, where the connector has no Fqdn */
     struct span client_address; /* as text */
     bool certificate;           /* there is one for gate_fqdn */
+    bool keytab;                /* there is a usable one, for GSSAPI */
 };
 
 /* The name that the connector greets with, and that its certificate must have. */
 struct span gate_fqdn(const struct policy *p, const struct receive_connector *c, struct span host);
 /* Whether the connector would use a certificate if there is one: for STARTTLS, or implicitly. */
 bool gate_uses_tls(const struct receive_connector *c);
+/* Whether the connector would offer AUTH GSSAPI if there is a usable keytab: in the clear as well, as no password
+ * travels by it. */
+bool gate_uses_gssapi(const struct receive_connector *c);
 /* False: the connection must be closed without a word, as TLS from the first byte is due and there is no
  * certificate. */
 bool gate_can_greet(const struct receive_connector *c, bool certificate);

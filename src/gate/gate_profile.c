@@ -3,7 +3,20 @@
 
 enum { LONG_COMMAND_LINE = 8000 }; /* with XLONGADDR */
 
-static const struct span mechanisms[] = {SPAN_INIT("LOGIN"), SPAN_INIT("PLAIN")};
+/* In the order of EHLO. GSSAPI or the two with passwords may be missing, so what is offered is a part of this. */
+static const struct span mechanisms[] = {SPAN_INIT("GSSAPI"), SPAN_INIT("LOGIN"), SPAN_INIT("PLAIN")};
+enum { GSSAPI_COUNT = 1, PASSWORD_COUNT = 2 };
+
+static const struct span *first_mechanism(bool gssapi)
+{
+    return gssapi ? mechanisms : mechanisms + GSSAPI_COUNT;
+}
+
+static size_t mechanism_count(bool gssapi, bool passwords)
+{
+    size_t n = gssapi ? GSSAPI_COUNT : 0;
+    return passwords ? n + PASSWORD_COUNT : n;
+}
 
 static uint32_t limit(uint32_t n)
 {
@@ -40,6 +53,11 @@ bool gate_uses_tls(const struct receive_connector *c)
     return (c->auth & AUTH_TLS) || is_implicit(c);
 }
 
+bool gate_uses_gssapi(const struct receive_connector *c)
+{
+    return (c->auth & AUTH_INTEGRATED) && (c->flags & CONNECTOR_AUTH_GSSAPI);
+}
+
 bool gate_can_greet(const struct receive_connector *c, bool certificate)
 {
     return certificate || !is_implicit(c);
@@ -49,6 +67,7 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
                                         const struct gate_place *place)
 {
     bool basic = c->auth & AUTH_BASIC, after_tls_only = c->auth & AUTH_BASIC_REQUIRE_TLS;
+    bool gssapi = place->keytab && gate_uses_gssapi(c);
     bool long_addresses = c->flags & CONNECTOR_LONG_ADDRESSES;
     return (struct smtp_server_profile){
         .fqdn = gate_fqdn(p, c, place->host),
@@ -68,10 +87,10 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
         .tls_active = is_implicit(c),
         .require_tls = c->flags & CONNECTOR_REQUIRE_TLS,
         .require_ehlo_domain = c->flags & CONNECTOR_REQUIRE_EHLO_DOMAIN,
-        .auth_before_tls = mechanisms,
-        .auth_before_tls_count = basic && !after_tls_only ? ARRAY_LEN(mechanisms) : 0,
-        .auth_after_tls = mechanisms,
-        .auth_after_tls_count = basic ? ARRAY_LEN(mechanisms) : 0,
+        .auth_before_tls = first_mechanism(gssapi),
+        .auth_before_tls_count = mechanism_count(gssapi, basic && !after_tls_only),
+        .auth_after_tls = first_mechanism(gssapi),
+        .auth_after_tls_count = mechanism_count(gssapi, basic),
         .connector = policy_text(p, c->name),
         .max_any_size = any_size(policy_settings(p)),
         .long_addresses = long_addresses,

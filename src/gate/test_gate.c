@@ -68,21 +68,43 @@ static void check_reply(const char *row, const struct smtp_answer *a, const char
 
 /* ---- the profile ---- */
 
+#define LP        "LOGIN PLAIN"
+#define GSSAPI_ON "|EnableAuthGSSAPI=$true"
+
 static const struct {
     const char *name, *properties;
-    bool certificate;
+    bool certificate, keytab;
     bool uses_tls, can_greet, starttls, tls_active;
-    size_t before, after;
+    const char *before, *after; /* mechanisms in the clear, and under TLS */
 } profiles[] = {
-    {"TLS and password", "AuthMechanism=[Tls,BasicAuth]", true, true, true, true, false, 2, 2},
-    {"... no certificate", "AuthMechanism=[Tls,BasicAuth]", false, true, true, false, false, 2, 2},
-    {"password under TLS only", "AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]", true, true, true, true, false,
-     0, 2},
-    {"no Tls mechanism", "AuthMechanism=[BasicAuth]", true, false, true, false, false, 2, 2},
-    {"nothing", "AuthMechanism=[]", true, false, true, false, false, 0, 0},
-    {"implicit", "AuthMechanism=[BasicAuth]|ImplicitTls=$true", true, true, true, false, true, 2, 2},
-    {"implicit, no certificate", "ImplicitTls=$true|AuthMechanism=[]", false, true, false, false, true, 0, 0},
+    {"TLS and password", "AuthMechanism=[Tls,BasicAuth]", true, true, true, true, true, false, LP, LP},
+    {"... no certificate", "AuthMechanism=[Tls,BasicAuth]", false, true, true, true, false, false, LP, LP},
+    {"password under TLS only", "AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS]", true, true, true, true, true,
+     false, "", LP},
+    {"no Tls mechanism", "AuthMechanism=[BasicAuth]", true, true, false, true, false, false, LP, LP},
+    {"nothing", "AuthMechanism=[]", true, true, false, true, false, false, "", ""},
+    {"implicit", "AuthMechanism=[BasicAuth]|ImplicitTls=$true", true, true, true, true, false, true, LP, LP},
+    {"implicit, no certificate", "ImplicitTls=$true|AuthMechanism=[]", false, true, true, false, false, true, "",
+     ""},
+    {"Integrated without GSSAPI", "AuthMechanism=[Tls,Integrated]", true, true, true, true, true, false, "", ""},
+    {"GSSAPI without Integrated", "AuthMechanism=[Tls]" GSSAPI_ON, true, true, true, true, true, false, "", ""},
+    {"GSSAPI", "AuthMechanism=[Integrated]" GSSAPI_ON, true, true, false, true, false, false, "GSSAPI", "GSSAPI"},
+    {"GSSAPI, no keytab", "AuthMechanism=[Tls,Integrated]" GSSAPI_ON, true, false, true, true, true, false, "", ""},
+    {"GSSAPI and password", "AuthMechanism=[Tls,BasicAuth,Integrated]" GSSAPI_ON, true, true, true, true, true,
+     false, "GSSAPI " LP, "GSSAPI " LP},
+    {"... under TLS only", "AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS,Integrated]" GSSAPI_ON, true, true,
+     true, true, true, false, "GSSAPI", "GSSAPI " LP},
+    {"... no keytab", "AuthMechanism=[Tls,BasicAuth,BasicAuthRequireTLS,Integrated]" GSSAPI_ON, true, false, true,
+     true, true, false, "", LP},
 };
+
+static void check_mechanisms(const char *row, const struct span *all, size_t count, const char *want)
+{
+    char got[64] = "";
+    for (size_t i = 0; i < count; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s", i ? " " : "", SPAN_ARG(all[i]));
+    CHECK_STR(row, got, want);
+}
 
 static void test_profiles(void **state UNUSED)
 {
@@ -96,14 +118,15 @@ static void test_profiles(void **state UNUSED)
         const struct receive_connector *c = test_receive(&t, "c");
         struct gate_place place = {.host = SPAN("host.example.com"),
                                    .client_address = SPAN("192.0.2.1"),
-                                   .certificate = profiles[i].certificate};
+                                   .certificate = profiles[i].certificate,
+                                   .keytab = profiles[i].keytab};
         struct smtp_server_profile p = gate_profile(t.policy, c, &place);
         CHECK_INT(row, gate_uses_tls(c), profiles[i].uses_tls);
         CHECK_INT(row, gate_can_greet(c, place.certificate), profiles[i].can_greet);
         CHECK_INT(row, p.starttls_available, profiles[i].starttls);
         CHECK_INT(row, p.tls_active, profiles[i].tls_active);
-        CHECK_INT(row, p.auth_before_tls_count, profiles[i].before);
-        CHECK_INT(row, p.auth_after_tls_count, profiles[i].after);
+        check_mechanisms(row, p.auth_before_tls, p.auth_before_tls_count, profiles[i].before);
+        check_mechanisms(row, p.auth_after_tls, p.auth_after_tls_count, profiles[i].after);
         CHECK_SPAN(row, p.fqdn, SPAN("host.example.com"));
         CHECK_SPAN(row, p.client_address, SPAN("192.0.2.1"));
         test_policy_done(&t);

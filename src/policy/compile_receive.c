@@ -98,6 +98,7 @@ static const struct compile_flag connector_flags[] = {
     {"BareLinefeedRejectionEnabled", CONNECTOR_BARE_LF_REJECTION, true},
     {"LongAddressesEnabled", CONNECTOR_LONG_ADDRESSES, false},
     {"OrarEnabled", CONNECTOR_ORAR, false},
+    {"EnableAuthGSSAPI", CONNECTOR_AUTH_GSSAPI, false},
 };
 
 #define NARROW(property, field, otherwise)                                                                         \

@@ -56,7 +56,8 @@ enum connector_flag {
     CONNECTOR_PROXY_V2 = 1 << 15,
     CONNECTOR_LONG_ADDRESSES = 1 << 16,
     CONNECTOR_ORAR = 1 << 17,
-    CONNECTOR_FLAGS_ALL = (1 << 18) - 1,
+    CONNECTOR_AUTH_GSSAPI = 1 << 18, /* counts with AUTH_INTEGRATED only */
+    CONNECTOR_FLAGS_ALL = (1 << 19) - 1,
 };
 
 /* By what MessageRateLimit counts (MessageRateSource). */

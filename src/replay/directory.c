@@ -250,7 +250,9 @@ static void find_user(struct replay_directory *d, struct span name, struct arena
     }
 }
 
-static void user(void *context, struct span name, struct arena *arena UNUSED, struct explain_user *ret)
+/* By GSSAPI as well, it is the mailbox's address that is recorded, and not the principal. */
+static void user(void *context, struct span name, bool kerberos UNUSED, struct arena *arena UNUSED,
+                 struct explain_user *ret)
 {
     struct replay_directory *d = context;
     if (!d->user.name.ptr || !span_eq(d->user.name, name)) {

@@ -75,7 +75,8 @@ const char *replay_skip_text(enum replay_skip s)
         [REPLAY_SKIP_MISTAKE] = "connections that came to nothing by a mistake of the client",
         [REPLAY_SKIP_PARTNER] =
             "client certificates where DomainSecureEnabled counts: their names are not recorded",
-        [REPLAY_SKIP_UNREADABLE] = "sessions that depend on certificates or recipients that cannot be read now",
+        [REPLAY_SKIP_UNREADABLE] =
+            "sessions that depend on certificates, keys or recipients that cannot be read now",
         [REPLAY_SKIP_MALFORMED] = "facts that no session could have left",
     };
     return s < REPLAY_SKIPS ? texts[s] : "";

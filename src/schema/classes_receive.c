@@ -30,9 +30,11 @@ static const struct schema_property properties[] = {
      .help = "The clients that it serves: 192.0.2.1, 192.0.2.1-192.0.2.9 or 192.0.2.0/24. Over all connectors "
              "with a matching binding the most specific range decides."},
     {"AuthMechanism", SCHEMA_FLAGS, .initial = "Tls", .words = schema_words_auth,
-     .help = "How clients can prove who they are. BasicAuthRequireTLS takes passwords under TLS only; "
-             "ExchangeServer knows servers of this organisation by certificates that TransportConfig pins; "
-             "ExternalAuthoritative trusts every client that the ranges let in."},
+     .help =
+         "How clients can prove who they are. BasicAuthRequireTLS takes passwords under TLS only; Integrated is "
+         "Kerberos, with EnableAuthGSSAPI and a keytab; "
+         "ExchangeServer knows servers of this organisation by certificates that TransportConfig pins; "
+         "ExternalAuthoritative trusts every client that the ranges let in."},
     {"PermissionGroups", SCHEMA_FLAGS, SCHEMA_COMPUTED, .initial = "None", .words = schema_words_group,
      .help = "Presets of permissions. The value replaces the groups set before; permissions granted one by one "
              "(Add-ADPermission) stay, and show as Custom."},
@@ -110,8 +112,11 @@ static const struct schema_property properties[] = {
      .help = "Asks for client certificates. Who proves to be of a domain in TransportConfig "
              "TLSReceiveDomainSecureList is one of the Partner Servers; other mail from such a domain is refused. "
              "Needs Tls."},
-    {"EnableAuthGSSAPI", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2007_SP1, .initial = "False",
-     .help = "Whether Integrated lists GSSAPI beside NTLM."},
+    {"EnableAuthGSSAPI", SCHEMA_BOOL, 0, SINCE_2007_SP1, .initial = "False",
+     .help =
+         "Whether Integrated offers AUTH GSSAPI (Kerberos, also in the clear); GssapiKeytab says whether it can. A "
+         "client is the mailbox whose UserPrincipalName, or else PrimarySmtpAddress, is its principal user@REALM. "
+         "NTLM is never offered."},
     {"SuppressXAnonymousTls", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2010, .initial = "False",
      .help =
          "X-ANONYMOUSTLS is history and never offered, whatever it says: servers prove themselves by STARTTLS with "
@@ -139,6 +144,9 @@ static const struct schema_property properties[] = {
          "by it. A device that knows RSA only needs an RSA certificate (New-ExchangeCertificate -Algorithm RSA)."},
     {"TlsCertificate", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_COMPUTED, SINCE_OURS,
      .help = "The certificate that it presents, or why it has none and so does not offer TLS."},
+    {"GssapiKeytab", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_COMPUTED, SINCE_OURS,
+     .help = "The Kerberos principals of certs/smtp.keytab, for which it takes tickets, or why AUTH GSSAPI is not "
+             "offered."},
     SCHEMA_TAIL,
 };
 

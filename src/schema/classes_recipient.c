@@ -44,7 +44,9 @@ static const struct schema_property mailbox[] = {
         "All its addresses; the primary one is always among them. @{Add='x@example.com';Remove='y@example.com'} "
         "changes some."),
     ADDRESSES("UserPrincipalName", SCHEMA_NULLABLE,
-              "A name to log on with beside the addresses and the mailbox's name."),
+              "A name to log on with beside the addresses and the mailbox's name; with Kerberos (AUTH GSSAPI) the "
+              "principal, "
+              "user@REALM. Without one, that is PrimarySmtpAddress."),
     SCHEMA_SWITCH("Enabled", SINCE_OURS, "True", "A disabled mailbox cannot log on; it still receives."),
     {"Password", SCHEMA_SECRET, SCHEMA_WRITE_ONLY | SCHEMA_HIDDEN, .min = 1, .max = 1024,
      .help =

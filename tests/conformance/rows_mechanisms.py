@@ -1,10 +1,10 @@
 """Authentication mechanisms: what each offers, which go together, what EHLO shows, and who the client then is."""
 import subprocess
 
-from table import AS, BEYOND, DEVIATES, NOT_YET, Row, Section, needs
+from table import AS, BEYOND, DEVIATES, Row, Section, needs
 from rows_groups import SENDER, SUBMIT
 from world import ALICE, BASIC, BOB, EXTERNAL, expect, words
-from support.util import fields, message
+from support.util import fields, message, wait_for
 
 
 def offers(extra, before, after=None):
@@ -43,9 +43,32 @@ def domain_secure(w):
         w.shell("Set-TransportConfig -TLSReceiveDomainSecureList $null")
 
 
-def offers_gssapi(w):
-    with w.connector("-AuthMechanism Tls,Integrated -EnableAuthGSSAPI $true").session() as s:
-        assert "GSSAPI" in words(s, "AUTH")
+GSSAPI = ["AUTH GSSAPI"]
+
+
+def offers_gssapi(extra, before, after):
+    """What EHLO shows with EnableAuthGSSAPI and without, and that a ticket lets its user in."""
+    def check(w):
+        from support.gss import Client
+        c = w.connector(extra + " -EnableAuthGSSAPI $true -PermissionGroups ExchangeUsers")
+        env = w.kdc.ticket("alice")
+
+        def known():
+            with c.session() as s:
+                return "GSSAPI" in words(s, "AUTH")
+        wait_for("the keytab to be in use", known)
+        offers(extra + " -EnableAuthGSSAPI $true", before, after)(w)
+        offers(extra, [k for k in before if k not in GSSAPI], after and [k for k in after if k not in GSSAPI])(w)
+        with c.session() as s:
+            assert Client(env).log_on(s) == "235 2.7.0" and s.mail(ALICE) == 250
+    return check
+
+
+def integrated(w):
+    offers_gssapi("-AuthMechanism Tls,Integrated", ["STARTTLS"] + GSSAPI, GSSAPI)(w)
+    offers("-AuthMechanism Tls", ["STARTTLS"], [])(w)
+    with w.connector("-AuthMechanism Tls,Integrated").session() as s:
+        assert s.cmd("AUTH NTLM") == "504 5.7.4"
 
 
 MECHANISMS = Section("4.1", "Authentication mechanisms", (
@@ -55,7 +78,8 @@ MECHANISMS = Section("4.1", "Authentication mechanisms", (
         "Without its proof their mail is 550 5.7.1, at MAIL, or at the end of the data for a From or Sender; null senders, and mail by way of Hub and Edge servers, are exempt."),
     Row("BasicAuth", "AUTH LOGIN, in clear as well", AS, offers("-AuthMechanism Tls,BasicAuth -PermissionGroups ExchangeUsers", ["STARTTLS"] + LOGIN, LOGIN)),
     Row("BasicAuthRequireTLS", "LOGIN after TLS only", AS, offers(BASIC, ["STARTTLS"], LOGIN), "Before TLS it is refused as well, not only hidden."),
-    Row("Integrated", "AUTH NTLM, and GSSAPI where EnableAuthGSSAPI", NOT_YET, offers_gssapi, "Kept and shown; nothing is offered. NTLM is not going to be."),
+    Row("Integrated", "AUTH NTLM, and GSSAPI where EnableAuthGSSAPI", DEVIATES, integrated,
+        "GSSAPI with EnableAuthGSSAPI and a keytab (certs/smtp.keytab), in the clear as well; without them nothing. NTLM never."),
     Row("ExchangeServer", "X-ANONYMOUSTLS and X-EXPS", DEVIATES,
         offers("-AuthMechanism Tls,ExchangeServer -PermissionGroups ExchangeServers", ["STARTTLS"], []),
         "Both need Windows; between two Mailreeve servers certificates are to prove the same."),
@@ -139,13 +163,17 @@ EHLO = Section("4.3", "What EHLO lists", (
     Row("Tls+BasicAuth", "STARTTLS and AUTH LOGIN, then AUTH LOGIN", AS, offers("-AuthMechanism Tls,BasicAuth", ["STARTTLS"] + LOGIN, LOGIN)),
     Row("Tls+BasicAuth+BasicAuthRequireTLS", "no AUTH before TLS", AS, offers(BASIC, ["STARTTLS"], LOGIN)),
     Row("BasicAuth without Tls", "AUTH LOGIN alone", AS, offers("-AuthMechanism BasicAuth", LOGIN)),
-    Row("+ Integrated", "AUTH NTLM beside them", NOT_YET, offers_gssapi, "Nothing is offered yet."),
+    Row("+ Integrated", "AUTH NTLM beside them", DEVIATES,
+        needs(offers_gssapi("-AuthMechanism Tls,BasicAuth,Integrated", ["STARTTLS"] + GSSAPI + LOGIN, GSSAPI + LOGIN),
+              offers_gssapi("-AuthMechanism Tls,BasicAuth,BasicAuthRequireTLS,Integrated", ["STARTTLS"] + GSSAPI, GSSAPI + LOGIN)),
+        "GSSAPI before them, with EnableAuthGSSAPI; BasicAuthRequireTLS hides the passwords alone. NTLM never."),
     Row("+ ExchangeServer", "X-ANONYMOUSTLS, X-EXPS GSSAPI NTLM", DEVIATES, offers("-AuthMechanism Tls,ExchangeServer", ["STARTTLS"], []), "Both need Windows."),
     Row("ExternalAuthoritative", "STARTTLS only with Tls, no AUTH", AS,
         needs(offers(EXTERNAL, []), offers(EXTERNAL.replace("Authoritative ", "Authoritative,Tls "), ["STARTTLS"], []))),
     Row("None", "none of these", AS, offers("-AuthMechanism None", [])),
     Row("AUTH PLAIN", "never offered", BEYOND, offers("-AuthMechanism Tls,BasicAuth", ["STARTTLS"] + LOGIN, LOGIN), "PLAIN beside LOGIN: clients of today prefer it."),
-    Row("EnableAuthGSSAPI", "AUTH GSSAPI NTLM instead of AUTH NTLM", NOT_YET, offers_gssapi, "Kept and shown; nothing obeys it yet."),
+    Row("EnableAuthGSSAPI", "AUTH GSSAPI NTLM instead of AUTH NTLM", DEVIATES,
+        offers_gssapi("-AuthMechanism Integrated", GSSAPI, None), "AUTH GSSAPI instead of nothing: NTLM is never offered."),
     Row("keywords by switches", "all but STARTTLS and AUTH are switched by a property each", AS, keywords),
 ))
 

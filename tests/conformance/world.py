@@ -2,6 +2,7 @@
 import contextlib
 import itertools
 
+from support.kdc import Kdc, install
 from support.server import RELAXED, Server, quote, settle
 from support.sink import Sink
 from support.smtp import SMTP
@@ -43,6 +44,16 @@ class World:
     @property
     def outside(self):
         return self._once("outside", Sink)
+
+    @property
+    def kdc(self):
+        """Of the realm EXAMPLE.COM; it knows alice, and hub has a key of it."""
+        def make():
+            k = Kdc()
+            k.user("alice")
+            install(self.hub, k.keytab("smtp/mail.example.com"))
+            return k
+        return self._once("kdc", make)
 
     @property
     def cold(self):

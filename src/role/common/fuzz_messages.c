@@ -82,6 +82,27 @@ static void try_usage(struct span text, struct buf *b)
     grant_usage_done(&back);
 }
 
+static void try_gssapi(struct span body, struct arena *a, struct buf *b)
+{
+    const struct frame f = {.body = body};
+    struct gssapi_answer answer;
+    uint64_t exchange;
+    struct span token;
+    message_get_gssapi(&f, a, &answer);
+    if (answer.verdict != GSSAPI_ANSWER_UNAVAILABLE) {
+        ASSERT(answer.verdict != GSSAPI_ANSWER_CONTINUE || answer.exchange);
+        buf_clear(b);
+        message_put_gssapi(b, &answer);
+        ASSERT(span_eq(buf_span(b), body));
+    }
+    if (message_get_gssapi_step(body, &exchange, &token)) {
+        ASSERT(token.len <= MESSAGE_GSSAPI_TOKEN_MAX);
+        buf_clear(b);
+        message_put_gssapi_step(b, exchange, token);
+        ASSERT(span_eq(buf_span(b), body));
+    }
+}
+
 static void try_certificates(struct span body, struct arena *a, struct buf *b)
 {
     struct certificate *list;
@@ -125,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_events(body, &b);
     try_usage(body, &b);
     try_certificates(body, &a, &b);
+    try_gssapi(body, &a, &b);
     buf_done(&b);
     arena_clear(&a);
     return 0;

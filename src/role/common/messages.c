@@ -89,11 +89,8 @@ enum err_code message_get_send_as(const struct frame *f, bool *ret)
     return ERR_NONE;
 }
 
-void message_put_identity(struct buf *out, uint8_t verdict, const struct directory_identity *id)
+static void put_identity(struct buf *out, const struct directory_identity *id)
 {
-    put_u8(out, verdict);
-    if (verdict != DIRECTORY_ACCEPTED)
-        return;
     put_bytes(out, id->guid);
     put_bytes(out, id->primary);
     put_bytes(out, id->display_name);
@@ -101,20 +98,83 @@ void message_put_identity(struct buf *out, uint8_t verdict, const struct directo
     put_list(out, id->groups, id->group_count);
 }
 
+static struct directory_identity get_identity(struct cursor *c, struct arena *arena)
+{
+    struct directory_identity id = {0};
+    id.guid = get_text(c, arena);
+    id.primary = get_text(c, arena);
+    id.display_name = get_text(c, arena);
+    id.addresses = get_list(c, arena, &id.address_count);
+    id.groups = get_list(c, arena, &id.group_count);
+    return id;
+}
+
+void message_put_identity(struct buf *out, uint8_t verdict, const struct directory_identity *id)
+{
+    put_u8(out, verdict);
+    if (verdict == DIRECTORY_ACCEPTED)
+        put_identity(out, id);
+}
+
 uint8_t message_get_identity(struct span body, struct arena *arena, struct directory_identity *ret)
 {
     struct cursor c = cursor_of(body);
     struct directory_identity id = {0};
     uint8_t verdict = cursor_u8(&c);
-    if (!c.bad && verdict == DIRECTORY_ACCEPTED) {
-        id.guid = get_text(&c, arena);
-        id.primary = get_text(&c, arena);
-        id.display_name = get_text(&c, arena);
-        id.addresses = get_list(&c, arena, &id.address_count);
-        id.groups = get_list(&c, arena, &id.group_count);
-    }
+    if (!c.bad && verdict == DIRECTORY_ACCEPTED)
+        id = get_identity(&c, arena);
     if (!cursor_done(&c) || verdict > DIRECTORY_UNAVAILABLE)
         return DIRECTORY_UNAVAILABLE;
     *ret = id;
     return verdict;
+}
+
+void message_put_gssapi_step(struct buf *out, uint64_t exchange, struct span token)
+{
+    put_u64(out, exchange);
+    put_bytes(out, token);
+}
+
+bool message_get_gssapi_step(struct span body, uint64_t *ret_exchange, struct span *ret_token)
+{
+    struct cursor c = cursor_of(body);
+    *ret_exchange = cursor_u64(&c);
+    *ret_token = cursor_bytes(&c, MESSAGE_GSSAPI_TOKEN_MAX);
+    return cursor_done(&c);
+}
+
+void message_put_gssapi(struct buf *out, const struct gssapi_answer *a)
+{
+    put_u8(out, (uint8_t)a->verdict);
+    if (a->verdict == GSSAPI_ANSWER_CONTINUE) {
+        put_u64(out, a->exchange);
+        put_bytes(out, a->challenge);
+    } else if (a->verdict == GSSAPI_ANSWER_REFUSED) {
+        put_u8(out, (uint8_t)a->reason);
+        put_bytes(out, a->principal);
+    } else if (a->verdict == GSSAPI_ANSWER_ACCEPTED) {
+        put_identity(out, &a->identity);
+    }
+}
+
+void message_get_gssapi(const struct frame *f, struct arena *arena, struct gssapi_answer *ret)
+{
+    struct cursor c = cursor_of(f ? f->body : SPAN(""));
+    struct gssapi_answer a = {.verdict = (enum gssapi_verdict)cursor_u8(&c)};
+    *ret = (struct gssapi_answer){.verdict = GSSAPI_ANSWER_UNAVAILABLE};
+    if (c.bad)
+        return;
+    if (a.verdict == GSSAPI_ANSWER_CONTINUE) {
+        a.exchange = cursor_u64(&c);
+        a.challenge = cursor_bytes(&c, MESSAGE_GSSAPI_TOKEN_MAX);
+        c.bad |= !a.exchange;
+    } else if (a.verdict == GSSAPI_ANSWER_REFUSED) {
+        a.reason = (enum gssapi_reason)cursor_u8(&c);
+        a.principal = cursor_bytes(&c, DIRECTORY_NAME_MAX);
+        c.bad |= a.reason >= GSSAPI_REASONS;
+    } else if (a.verdict == GSSAPI_ANSWER_ACCEPTED) {
+        a.identity = get_identity(&c, arena);
+    }
+    if (cursor_done(&c) && a.verdict < GSSAPI_VERDICTS)
+        *ret = a;
 }

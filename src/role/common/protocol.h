@@ -42,6 +42,8 @@ enum message_type {
     CONTROL_FAULT,     /* queue only: u8 role, queue or deliver, whose process before this one ended by a fault */
     CONTROL_RESOURCES, /* receive, queue, manage: nothing; 1 descriptor, the memory of role/common/pressure_page.h
                         */
+    CONTROL_KEYTAB,    /* directory only: the keytab for GSSAPI (sasl/keytab.h), or nothing: there are no keys */
+    CONTROL_GSSAPI,    /* receive only: bool directory has keys, str for whom, or why there are none */
     /* every role -> supervisor */
     CONTROL_READY,    /* serving */
     CONTROL_BINDINGS, /* manage only: u32 count, count * str endpoint: where to listen from now on */
@@ -59,6 +61,9 @@ enum message_type {
     DIRECTORY_CHECK,         /* str user, str password -> struct identity (messages.h) */
     DIRECTORY_SEND_AS, /* from receive: str guid of a mailbox, str address -> u8 outcome (enum err_code), bool: it
                           may send as the address's owner */
+    DIRECTORY_GSSAPI,  /* from receive: u64 exchange (0: a new one), str token -> struct gssapi_answer (messages.h)
+                        */
+    DIRECTORY_GSSAPI_CANCEL, /* from receive, told: u64 exchange, which is over */
 
     /* receive -> queue */
     QUEUE_STORE = 300, /* question: u64 token (0: no parts ahead), u64 spool id (0: inline), str envelope, str body
@@ -103,6 +108,7 @@ enum message_type {
      */
     CERTIFICATES_LIST = 700, /* nothing -> u32 count, count * certificate, with ERR_NONE only */
     CERTIFICATES_APPLY,      /* u32 count, count * change -> nothing */
+    KEYTAB_DESCRIBE,         /* nothing -> bool usable, str text (keytab_file.h), with ERR_NONE only */
 };
 
 /* What a link between two roles is for; a pair of roles may have one of each. */

@@ -1,9 +1,9 @@
 /*
  * directory.c: the directory role: whose an address is, whose a password is. The only process that sees password
- * hashes.
+ * hashes, and the keys for Kerberos.
  *
- * It takes: DIRECTORY_RESOLVE from receive and queue, DIRECTORY_CHECK and DIRECTORY_SEND_AS from receive, OBJECTS_*
- * from manage.
+ * It takes: DIRECTORY_RESOLVE from receive and queue, DIRECTORY_CHECK, DIRECTORY_SEND_AS and DIRECTORY_GSSAPI* from
+ * receive, OBJECTS_* from manage, CONTROL_KEYTAB from the supervisor.
  */
 #include "directory/embedded.h"
 
@@ -19,17 +19,37 @@ static struct object_store *objects; /* the same, for administration */
 
 static void on_frame(struct role *role, enum role_kind peer, uint32_t index, struct link *link, struct frame *f)
 {
-    (void)index;
     if (f->type == DIRECTORY_RESOLVE && (peer == ROLE_RECEIVE || peer == ROLE_QUEUE))
         resolve_serve(directory, link, f);
     else if (f->type == DIRECTORY_SEND_AS && peer == ROLE_RECEIVE)
         send_as_serve(directory, link, f);
     else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
         passwords_check(role, directory, link, f);
+    else if (f->type == DIRECTORY_GSSAPI && peer == ROLE_RECEIVE)
+        gssapi_step(link, index, f);
+    else if (f->type == DIRECTORY_GSSAPI_CANCEL && peer == ROLE_RECEIVE)
+        gssapi_cancel(index, f);
     else if (f->type >= OBJECTS_BEGIN && f->type <= OBJECTS_TRAIL_READ && peer == ROLE_MANAGE)
         objects_serve(objects, link, f);
     else
         role_bad_frame(peer, f, "not expected by directory");
+}
+
+static void on_control(struct role *role, struct frame *f)
+{
+    (void)role;
+    if (f->type == CONTROL_KEYTAB)
+        gssapi_take_keytab(f);
+    else if (f->type != CONTROL_RELOAD)
+        role_bad_frame(ROLE_KINDS, f, "not expected by directory");
+}
+
+static void on_link(struct role *role, enum role_kind peer, uint32_t index, struct link *link)
+{
+    (void)role;
+    (void)link; /* new or lost: the process behind the old one is gone either way */
+    if (peer == ROLE_RECEIVE)
+        gssapi_peer_gone(index);
 }
 
 static enum err_code start(struct role *role, struct err *err)
@@ -47,6 +67,9 @@ static enum err_code start(struct role *role, struct err *err)
     objects = directory_objects_new(directory);
     if (!objects)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
+    code = gssapi_open(role, directory, err);
+    if (code)
+        return code;
     role_ready(role);
     return ERR_NONE;
 }
@@ -57,5 +80,7 @@ static const char *const system_paths[] = {"/dev/urandom", NULL};
 const struct role_main directory_role = {.kind = ROLE_DIRECTORY,
                                          .start = start,
                                          .on_frame = on_frame,
+                                         .on_link = on_link,
+                                         .on_control = on_control,
                                          .state_paths = state_paths,
                                          .system_paths = system_paths};

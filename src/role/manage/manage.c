@@ -35,6 +35,7 @@ static struct {
     struct queue_remote queues;
     struct denials denials;
     struct remote_certificates certificates;
+    struct remote_keytab keytab;
     int supervisor; /* on which it is asked about certificates; -1: not yet */
     struct admin admin;
     struct publish publish;
@@ -218,6 +219,8 @@ static enum err_code start(struct role *role, struct err *err)
     manage.admin.context.facts = fact_keeper_view();
     manage.admin.context.usage = grants_view();
     manage.certificates.fd = &manage.supervisor;
+    remote_keytab_init(&manage.keytab, &manage.certificates);
+    manage.admin.context.keytab = &manage.keytab.view;
     manage.admin.context.certificates = certificate_store_new(&remote_certificates, &manage.certificates);
     if (!manage.admin.context.certificates)
         return err_set(err, ERR_NO_MEMORY, "out of memory");

@@ -1,10 +1,11 @@
 /*
- * remote_certificates.c: the certificate port over CERTIFICATES_* (role/common/protocol.h). The bytes of keys that
- * are sent are wiped here.
+ * remote_certificates.c: the certificate port over CERTIFICATES_*, and the keytab's view over KEYTAB_DESCRIBE
+ * (role/common/protocol.h). The bytes of keys that are sent are wiped here.
  */
 #include "role/manage/remote_certificates.h"
 
 #include "role/common/certificates.h"
+#include "role/common/keytab_file.h"
 #include "role/common/protocol.h"
 #include "runtime/large_body.h"
 #include "runtime/link.h"
@@ -76,3 +77,27 @@ static enum err_code remote_apply(void *context, const struct certificate_change
 }
 
 const struct certificate_adapter remote_certificates = {remote_list, remote_apply};
+
+static enum err_code remote_describe(struct keytab_view *v, struct arena *arena, bool *ret_usable,
+                                     struct span *ret_text, struct err *err)
+{
+    struct remote_keytab *k = (struct remote_keytab *)v;
+    struct large_body_view view = {0};
+    struct cursor c;
+    enum err_code code = ask(k->asks, KEYTAB_DESCRIBE, SPAN(""), &view, &c, err);
+    bool usable = !code && cursor_bool(&c);
+    struct span text = code ? SPAN("") : arena_dup(arena, cursor_bytes(&c, 3 * KEYTAB_TEXT_MAX));
+    if (!code && (!cursor_done(&c) || !text.ptr))
+        code = malformed(err);
+    large_body_close(&view);
+    if (!code) {
+        *ret_usable = usable;
+        *ret_text = text;
+    }
+    return code;
+}
+
+void remote_keytab_init(struct remote_keytab *k, struct remote_certificates *asks)
+{
+    *k = (struct remote_keytab){.view = {.describe = remote_describe}, .asks = asks};
+}

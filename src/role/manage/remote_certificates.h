@@ -1,6 +1,7 @@
-/* remote_certificates.h: the certificates as the supervisor keeps them, for the shell's statements. */
+/* remote_certificates.h: certificates and keytab as the supervisor keeps them, for the shell's statements. */
 #pragma once
 
+#include "cmdlet/context.h"
 #include "runtime/frame.h"
 #include "tls/certificate_store.h"
 
@@ -11,3 +12,10 @@ struct remote_certificates {
 
 /* The adapter; its context is a struct remote_certificates, in which fd is filled in. */
 extern const struct certificate_adapter remote_certificates;
+
+/* The keytab, asked for on the same link. */
+struct remote_keytab {
+    struct keytab_view view;
+    struct remote_certificates *asks;
+};
+void remote_keytab_init(struct remote_keytab *k, struct remote_certificates *asks);

@@ -9,6 +9,7 @@
 
 #include "role/common/denial.h"
 #include "role/common/event_sender.h"
+#include "role/receive/kerberos.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -62,6 +63,16 @@ void session_deny_limit(struct session *s, struct span limit)
 static const char *auth_note(const struct session *s)
 {
     unsigned auth = s->connector->auth;
+    bool gssapi = gate_uses_gssapi(s->connector);
+    if (gssapi && *kerberos_why_not())
+        return "the mechanism is none of those that EHLO lists; GSSAPI is not among them, as there are no keys "
+               "for it (GssapiKeytab of Get-ReceiveConnector says why)";
+    if (!(auth & AUTH_BASIC) && gssapi)
+        return "the mechanism is none of those that EHLO lists; the connector takes Kerberos tickets (GSSAPI) "
+               "alone";
+    if (!(auth & AUTH_BASIC) && (auth & AUTH_INTEGRATED))
+        return "AuthMechanism of the connector has Integrated, which offers nothing without EnableAuthGSSAPI; NTLM "
+               "is never offered";
     if (!(auth & AUTH_BASIC))
         return "AuthMechanism of the connector has no BasicAuth: it takes no passwords";
     if ((auth & AUTH_BASIC_REQUIRE_TLS) && !smtp_server_tls(s->smtp))

@@ -3,8 +3,8 @@
  * whatever needs a secret, a disk or the network: directory (passwords, recipients), queue (storing).
  *
  * It takes: CONTROL_LISTEN, CONTROL_UNLISTEN, CONTROL_IDENTITY, CONTROL_TRUST, CONTROL_TICKET_KEYS,
- * CONTROL_COUNTERS, CONTROL_RESOURCES from the supervisor; POLICY_SNAPSHOT from manage; answers from directory and
- * queue.
+ * CONTROL_COUNTERS, CONTROL_RESOURCES, CONTROL_GSSAPI from the supervisor; POLICY_SNAPSHOT from manage; answers
+ * from directory and queue.
  */
 #include "role/receive/receive.h"
 
@@ -17,6 +17,7 @@
 #include "role/receive/certificates.h"
 #include "role/receive/fact_table.h"
 #include "role/receive/grants.h"
+#include "role/receive/kerberos.h"
 #include "role/receive/listener.h"
 #include "role/receive/session.h"
 #include "runtime/log.h"
@@ -90,6 +91,7 @@ static void on_control(struct role *role, struct frame *f)
     case CONTROL_COUNTERS: admission_take_counters(role, f); break;
     case CONTROL_RESOURCES: pressure_page_take(f); break;
     case CONTROL_TRUST: certificates_take_trust(f); break;
+    case CONTROL_GSSAPI: kerberos_take(f); break;
     case CONTROL_RELOAD: break; /* the certificates came before it */
     default: role_bad_frame(ROLE_KINDS, f, "not expected by receive"); break;
     }

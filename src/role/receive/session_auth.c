@@ -1,5 +1,6 @@
 /*
- * session_auth.c: AUTH: the mechanism's exchange here (sasl), the password's check in the directory process.
+ * session_auth.c: AUTH: the mechanism's exchange here (sasl), the password's check in the directory process; GSSAPI
+ * is in session_gssapi.c.
  *
  * Invariants: the exchange is freed, and so wiped, when it ends in whatever way. The session's user is that of
  * its gate: a user whose connector gives no Submit is told that it cannot log on here, since it could do nothing,
@@ -17,6 +18,8 @@ void session_auth_end(struct session *s)
 {
     sasl_free(s->sasl);
     s->sasl = NULL;
+    session_gssapi_end(s);
+    s->gssapi.active = false;
 }
 
 static void log_auth(const struct session *s, const char *event, struct span user)
@@ -28,7 +31,7 @@ static void log_auth(const struct session *s, const char *event, struct span use
     log_end(&l);
 }
 
-static void logged_on(struct session *s, const struct directory_identity *identity)
+void session_logged_on(struct session *s, const struct directory_identity *identity)
 {
     struct gate_user user = {.guid = identity->guid,
                              .addresses = identity->addresses,
@@ -62,7 +65,7 @@ static void on_checked(void *context, struct frame *f)
                          ? "the user name or the password is wrong; which of them is never said"
                          : "the directory could not be asked");
     if (!s->closed && verdict == DIRECTORY_ACCEPTED)
-        logged_on(s, &identity);
+        session_logged_on(s, &identity);
     else if (!s->closed)
         session_reply(s, &(struct smtp_answer){.verdict = verdict == DIRECTORY_REFUSED ? SMTP_ANSWER_AUTH_FAILED
                                                                                        : SMTP_ANSWER_UNAVAILABLE});
@@ -108,12 +111,21 @@ static void step(struct session *s, const struct span *response)
 
 void session_auth_start(struct session *s, const struct smtp_ask *ask)
 {
+    const struct span *initial = ask->auth_start.has_initial ? &ask->auth_start.initial : NULL;
     session_auth_end(s);
+    s->gssapi.active = span_ieq(ask->auth_start.mechanism, SPAN("GSSAPI"));
+    if (s->gssapi.active) {
+        session_gssapi_start(s, initial);
+        return;
+    }
     s->sasl = sasl_start(ask->auth_start.mechanism);
-    step(s, ask->auth_start.has_initial ? &ask->auth_start.initial : NULL);
+    step(s, initial);
 }
 
 void session_auth_step(struct session *s, struct span response)
 {
-    step(s, &response);
+    if (s->gssapi.active)
+        session_gssapi_step(s, response);
+    else
+        step(s, &response);
 }

@@ -59,6 +59,11 @@ struct session {
     uint8_t *marks;   /* the gate's, for the entries that the connector has; from the greeting on */
     struct span user; /* the address of who has logged on; empty: nobody */
     struct sasl *sasl;
+    struct {
+        bool active;          /* the AUTH under way is GSSAPI's */
+        uint64_t exchange;    /* that the directory keeps for us between two steps; 0: none */
+        struct buf challenge; /* of the answer under way */
+    } gssapi;
     /* the answer that a callback worked out, given when the machine's call has returned */
     bool answer_ready;
     struct smtp_answer answer;
@@ -141,6 +146,14 @@ void session_misplaced_left(struct session *s);
 void session_auth_start(struct session *s, const struct smtp_ask *ask);
 void session_auth_step(struct session *s, struct span response);
 void session_auth_end(struct session *s);
+/* It is known who the user is: may it log on here? Replies. */
+void session_logged_on(struct session *s, const struct directory_identity *identity);
+/* ---- session_gssapi.c: the mechanism GSSAPI, whose tokens the directory reads ---- */
+/* initial: NULL where the client sent none. */
+void session_gssapi_start(struct session *s, const struct span *initial);
+void session_gssapi_step(struct session *s, struct span token);
+/* Lets the directory forget an exchange under way. */
+void session_gssapi_end(struct session *s);
 /* ---- session_message.c ---- */
 void session_message_begin(struct session *s);
 void session_message_body(struct session *s, struct span bytes);

@@ -1,5 +1,6 @@
-/* session_profile.c: what the session's connector offers, with the certificates at hand. */
+/* session_profile.c: what the session's connector offers, with the certificates and keys at hand. */
 #include "role/receive/certificates.h"
+#include "role/receive/kerberos.h"
 #include "role/receive/session_internal.h"
 
 void session_profile(struct session *s, int64_t wall_ms)
@@ -13,5 +14,6 @@ void session_profile(struct session *s, int64_t wall_ms)
                                    .ask_client = gate_asks_certificate(s->policy, c)};
     s->tls = gate_uses_tls(c) ? tls_context_share(certificates_context(&use, wall_ms)) : NULL;
     place.certificate = s->tls;
+    place.keytab = gate_uses_gssapi(c) && kerberos_usable(policy_text(s->policy, c->name));
     s->profile = gate_profile(s->policy, c, &place);
 }

@@ -1,6 +1,7 @@
 /*
- * certificate_calls.c: what manage asks about certificates (CERTIFICATES_*), done with the supervisor's rights: the
- * folder certs/ is its own, so that no process which speaks to clients can read a key.
+ * certificate_calls.c: what manage asks about certificates (CERTIFICATES_*) and the keytab (KEYTAB_DESCRIBE), done
+ * with the supervisor's rights: the folder certs/ is its own, so that no process which speaks to clients can read a
+ * key.
  *
  * Invariants: names, counts and lengths of a question are checked by the decoder and by the folder; keys go in and
  * never come out. What was changed is in use before the answer is sent, or the answer says why it is not.
@@ -105,6 +106,18 @@ static void answer_apply(struct supervisor *s, struct link *link, const struct f
     buf_done(&out);
 }
 
+static void answer_keytab(struct supervisor *s, struct link *link, const struct frame *f)
+{
+    struct buf out;
+    struct err none = {0};
+    buf_init(&out, 4 * KEYTAB_TEXT_MAX);
+    put_outcome(&out, ERR_NONE, &none);
+    keytab_describe_to(s, &out);
+    ASSERT(!out.failed);
+    send_answer(link, f, buf_span(&out));
+    buf_done(&out);
+}
+
 static void on_call(void *context, struct frame *f)
 {
     struct supervisor *s = context;
@@ -112,6 +125,8 @@ static void on_call(void *context, struct frame *f)
         answer_list(s, s->calls, f);
     else if (f->type == CERTIFICATES_APPLY)
         answer_apply(s, s->calls, f);
+    else if (f->type == KEYTAB_DESCRIBE)
+        answer_keytab(s, s->calls, f);
     else
         role_bad_frame(ROLE_MANAGE, f, "not expected by the supervisor");
 }

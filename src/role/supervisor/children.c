@@ -272,6 +272,7 @@ static void child_start(struct child *c)
         pressure_hand_over(s, c);
     if (c->kind == ROLE_RECEIVE || c->kind == ROLE_DELIVER)
         keys_hand_over(s, c);
+    keytab_hand_over(s, c);
     join_all(c);
     if (c->kind == ROLE_MANAGE)
         certificate_calls_open(s, c);

@@ -1,6 +1,7 @@
 /* internal.h: the supervisor's parts, for its own files only. */
 #pragma once
 
+#include "role/common/keytab_file.h"
 #include "role/common/protocol.h"
 #include "role/common/role.h"
 #include "role/common/state.h"
@@ -81,7 +82,10 @@ struct supervisor {
     bool killed; /* something did not end by itself while stopping */
     struct identity_pem identities[SUPERVISOR_IDENTITIES_MAX];
     size_t identity_count;
-    struct buf trust; /* PEM of the authorities of client certificates */
+    struct keytab_file keytab;            /* in use */
+    char keytab_problem[KEYTAB_TEXT_MAX]; /* why the one on disk is not, where that is another; or empty */
+    bool keytab_read;                     /* once at least */
+    struct buf trust;                     /* PEM of the authorities of client certificates */
     struct watch watch;
     struct link *calls; /* on which manage asks */
     char ticket_keys[TLS_TICKET_KEYS * TLS_TICKET_KEY_LEN];
@@ -130,6 +134,15 @@ void keys_hand_over(struct supervisor *s, struct child *c);
 void keys_hand_over_all(struct supervisor *s);
 void keys_wipe(struct supervisor *s);
 
+/* ---- keytab.c ---- */
+/* Reads the keytab as it is on disk. True when what is in use has changed by it. */
+bool keytab_load(struct supervisor *s);
+/* To a child that has just started, where it is one that must know. */
+void keytab_hand_over(struct supervisor *s, struct child *c);
+void keytab_hand_over_all(struct supervisor *s);
+/* Appends the answer to KEYTAB_DESCRIBE. */
+void keytab_describe_to(const struct supervisor *s, struct buf *out);
+
 /* ---- counting.c ---- */
 enum err_code counting_make(struct supervisor *s, struct err *err);
 /* To a receive process that has just started. */
@@ -149,7 +162,8 @@ bool pressure_on_frame(struct supervisor *s, const struct child *c, const struct
 void watch_start(struct supervisor *s);
 /* The folder is about to be read as it is now. */
 void watch_note(struct supervisor *s);
-/* keys_load, then keys_hand_over_all; what was found is not loaded again by itself. */
+/* keys_load, then keys_hand_over_all, and the same of the keytab by itself; what was found is not loaded again by
+ * itself. */
 enum err_code watch_load(struct supervisor *s, struct err *err);
 
 /* ---- certificate_calls.c ---- */

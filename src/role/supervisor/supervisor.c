@@ -107,6 +107,8 @@ static void reload(struct supervisor *s)
     struct node_settings node;
     struct err err = {0};
     watch_note(s);
+    if (keytab_load(s))
+        keytab_hand_over_all(s);
     if (state_load(s->state, &node, &err) || keys_load(s, &err) || keys_make_tickets(s, &err)) {
         log_text(LOG_ERROR, "reload-failed", "%s", err.text);
         return;
@@ -156,6 +158,7 @@ static enum err_code start(struct supervisor *s, struct err *err)
     enum err_code code;
     raise_descriptor_limit();
     watch_note(s);
+    keytab_load(s);
     if ((code = sandbox_find_user(&s->user, &fallback, err)) || (code = keys_load(s, err)) ||
         (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)) || (code = counting_make(s, err)))
         return code;
@@ -218,6 +221,7 @@ int supervisor_serve(const struct supervisor_options *options)
     uv_run(&s.loop, UV_RUN_DEFAULT);
     keys_wipe(&s);
     resources_done(&s.resources);
+    keytab_file_done(&s.keytab);
     close(lock);
     log_text(s.killed ? LOG_WARNING : LOG_NOTICE, "stopped", "%s",
              s.killed ? "after processes that did not end were killed" : "orderly");

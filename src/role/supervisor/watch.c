@@ -67,6 +67,8 @@ void watch_note(struct supervisor *s)
 enum err_code watch_load(struct supervisor *s, struct err *err)
 {
     watch_note(s);
+    if (keytab_load(s))
+        keytab_hand_over_all(s);
     enum err_code code = keys_load(s, err);
     if (!code)
         keys_hand_over_all(s);
