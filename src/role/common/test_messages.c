@@ -101,9 +101,98 @@ static void identities(void **state)
     arena_clear(&a);
 }
 
+/* Every verdict, and every cut of it: nobody becomes somebody by one. */
+static void gssapi_answers(void **state)
+{
+    (void)state;
+    const struct gssapi_answer rows[] = {
+        {.verdict = GSSAPI_ANSWER_CONTINUE, .exchange = 7, .challenge = SPAN("challenge")},
+        {.verdict = GSSAPI_ANSWER_CONTINUE, .exchange = UINT64_MAX, .challenge = SPAN("")},
+        {.verdict = GSSAPI_ANSWER_REFUSED, .reason = GSSAPI_REASON_OTHER_IDENTITY, .principal = SPAN("a@B")},
+        {.verdict = GSSAPI_ANSWER_UNAVAILABLE},
+        {.verdict = GSSAPI_ANSWER_ACCEPTED,
+         .identity = {.guid = SPAN("u"), .primary = members[0], .addresses = members, .address_count = 2}},
+    };
+    struct arena a;
+    struct buf b;
+    arena_init(&a, 0);
+    buf_init(&b, 1024);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gssapi_answer back = {0};
+        char row[32];
+        snprintf(row, sizeof row, "row %zu", i);
+        buf_clear(&b);
+        message_put_gssapi(&b, &rows[i]);
+        message_get_gssapi(&(struct frame){.body = buf_span(&b)}, &a, &back);
+        CHECK_INT(row, back.verdict, rows[i].verdict);
+        CHECK_INT(row, back.exchange, rows[i].exchange);
+        CHECK_INT(row, back.reason, rows[i].reason);
+        CHECK_SPAN(row, back.challenge, rows[i].challenge);
+        CHECK_SPAN(row, back.principal, rows[i].principal);
+        CHECK_SPAN(row, back.identity.guid, rows[i].identity.guid);
+        CHECK_INT(row, back.identity.address_count, rows[i].identity.address_count);
+        for (size_t cut = 0; cut < b.len; cut++) {
+            message_get_gssapi(&(struct frame){.body = span_head(buf_span(&b), cut)}, &a, &back);
+            CHECK_INT(row, back.verdict, GSSAPI_ANSWER_UNAVAILABLE);
+        }
+    }
+    buf_done(&b);
+    arena_clear(&a);
+}
+
+static void gssapi_nonsense(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct span body;
+    } rows[] = {
+        {"no such verdict", SPAN_INIT("\4")},
+        {"no such reason", SPAN_INIT("\0\6\0\0\0\0")},
+        {"an exchange without a number", SPAN_INIT("\3\0\0\0\0\0\0\0\0\0\0\0\0")},
+        {"more than an answer", SPAN_INIT("\2x")},
+    };
+    struct gssapi_answer back;
+    struct arena a;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        back.verdict = GSSAPI_ANSWER_ACCEPTED;
+        message_get_gssapi(&(struct frame){.body = rows[i].body}, &a, &back);
+        CHECK_INT(rows[i].name, back.verdict, GSSAPI_ANSWER_UNAVAILABLE);
+    }
+    back.verdict = GSSAPI_ANSWER_ACCEPTED;
+    message_get_gssapi(NULL, &a, &back);
+    assert_int_equal(back.verdict, GSSAPI_ANSWER_UNAVAILABLE);
+    arena_clear(&a);
+}
+
+static void gssapi_steps(void **state)
+{
+    (void)state;
+    static char token[MESSAGE_GSSAPI_TOKEN_MAX + 1];
+    struct span back = {0};
+    uint64_t exchange = 0;
+    struct buf b;
+    buf_init(&b, sizeof token + 64);
+    for (size_t over = 0; over < 2; over++) {
+        buf_clear(&b);
+        message_put_gssapi_step(&b, 9, span_make(token, MESSAGE_GSSAPI_TOKEN_MAX + over));
+        assert_int_equal(message_get_gssapi_step(buf_span(&b), &exchange, &back), over == 0);
+    }
+    buf_clear(&b);
+    message_put_gssapi_step(&b, 9, SPAN("token"));
+    assert_true(message_get_gssapi_step(buf_span(&b), &exchange, &back));
+    assert_int_equal(exchange, 9);
+    CHECK_SPAN("token", back, SPAN("token"));
+    for (size_t cut = 0; cut < b.len; cut++)
+        assert_false(message_get_gssapi_step(span_head(buf_span(&b), cut), &exchange, &back));
+    buf_done(&b);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(resolutions), cmocka_unit_test(taken_from_frames),
-                                       cmocka_unit_test(identities)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resolutions),     cmocka_unit_test(taken_from_frames),
+                                       cmocka_unit_test(identities),      cmocka_unit_test(gssapi_answers),
+                                       cmocka_unit_test(gssapi_nonsense), cmocka_unit_test(gssapi_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
