@@ -212,7 +212,7 @@ def test_what_is_proposed_works_on_the_wire(server, sink_for_far):
 def test_structure(server):
     e = explain(server, "--remote", "192.0.2.1", "--local", "127.0.0.1:%d" % server.submission, "--tls", "--user", "alice", "--from", "alice@example.com",
                 "--to", "bob@example.com")
-    assert list(e) == ["verdict", "cause", "stage", "code", "reason", "session", "connectors", "connector", "fqdn", "certificate", "beforeTls", "afterTls",
+    assert list(e) == ["verdict", "cause", "stage", "code", "reason", "session", "connectors", "connector", "fqdn", "certificate", "keytab", "beforeTls", "afterTls",
                        "firstToken", "lastToken", "dialogue", "limits", "resources", "route", "undeliverable", "remedies"]
     assert [(r["name"], r["level"], r["refuses"]) for r in e["resources"]] == [(n, "Normal", False) for n in ("QueueDisk", "Memory", "QueueLength", "LogDisk")]
     assert e["verdict"] == "allowed" and e["connector"] == "Client mail" and not e["undeliverable"]

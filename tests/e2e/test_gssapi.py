@@ -14,7 +14,7 @@ from support.kdc import Kdc, install
 from support.server import BINARY, Server, settle, wait_logged
 from support.util import free_port, message, program, run, wait_for
 
-ON = "-AuthMechanism Tls,Integrated -EnableAuthGSSAPI $true"
+ON = "-AuthMechanism Tls,Integrated -EnableAuthGSSAPI $true -AuthTarpitInterval 00:00:00"
 SOURCE, BASIC = "127.0.7.1", "127.0.7.2"
 SMTP = "smtp/mail.example.com"
 
