@@ -97,7 +97,9 @@ static void add_connector(struct test_policy *t, uint64_t *seed, size_t i)
                                        "Tls,BasicAuth,BasicAuthRequireTLS",
                                        "BasicAuth",
                                        "Tls,ExternalAuthoritative",
-                                       "ExternalAuthoritative"};
+                                       "ExternalAuthoritative",
+                                       "Tls,Integrated",
+                                       "Tls,BasicAuth,BasicAuthRequireTLS,Integrated"};
     static const char *const sizes[] = {"Enabled", "Disabled", "EnabledWithoutValue"};
     static const char *const switches[] = {"PipeliningEnabled",
                                            "ChunkingEnabled",
@@ -114,11 +116,10 @@ static void add_connector(struct test_policy *t, uint64_t *seed, size_t i)
     static const struct {
         unsigned one_in;
         const char *text;
-    } extras[] = {{6, "|RequireTLS=$true"},
-                  {8, "|ImplicitTls=$true"},
-                  {3, "|DefaultDomain=example.com"},
-                  {5, "|MaxHeaderSize=#40"},
-                  {12, "|ProxyProtocol=[V1,V2]|ProxyProtocolSources=[10.0.0.5,192.0.2.7]"}};
+    } extras[] = {
+        {6, "|RequireTLS=$true"},       {8, "|ImplicitTls=$true"},
+        {2, "|EnableAuthGSSAPI=$true"}, {3, "|DefaultDomain=example.com"},
+        {5, "|MaxHeaderSize=#40"},      {12, "|ProxyProtocol=[V1,V2]|ProxyProtocolSources=[10.0.0.5,192.0.2.7]"}};
     for (size_t k = 0; k < ARRAY_LEN(extras); k++)
         if (test_draw(seed, extras[k].one_in) == 0)
             snprintf(more + strlen(more), sizeof more - strlen(more), "%s", extras[k].text);
@@ -168,6 +169,7 @@ void test_world_make(struct test_world *w, uint64_t *seed)
     test_policy_init(&w->policy);
     w->pressure = NULL;
     w->certificate = test_draw(seed, 8);
+    w->keytab = test_draw(seed, 4);
     w->directory_away = test_draw(seed, 8) == 0;
     w->guarded = test_draw(seed, 2);
     for (size_t i = 0; i < 1 + test_draw(seed, ARRAY_LEN(connectors)); i++) {
@@ -200,10 +202,12 @@ static struct span draw_address(struct arena *a, uint64_t *seed, bool null_allow
 
 struct explain_session test_world_session(struct arena *a, uint64_t *seed)
 {
+    static const char *const mechanisms[] = {"", "", "PLAIN", "GSSAPI"};
     struct explain_session s = {.remote = test_ip(PICK(seed, clients)),
                                 .local = test_endpoint(test_draw(seed, 2) ? "10.9.9.9:25" : "10.9.9.8:25"),
                                 .tls = test_draw(seed, 2),
                                 .auth = test_draw(seed, 2),
+                                .mechanism = span_of(PICK(seed, mechanisms)),
                                 .user = test_draw(seed, 6) ? SPAN("alice") : SPAN("mallory"),
                                 .helo = test_draw(seed, 20) ? SPAN("client.test") : SPAN("bad name"),
                                 .now_ms = 1700000000000};

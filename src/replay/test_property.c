@@ -21,7 +21,7 @@ static struct fact draw_fact(struct arena *a, uint64_t *seed, int64_t *ret_now)
 {
     static const enum fact_question questions[] = {FACT_OF_SESSION, FACT_OF_AUTH, FACT_OF_MAIL,
                                                    FACT_OF_RCPT,    FACT_OF_RCPT, FACT_OF_MESSAGE};
-    static const char *const mechanisms[] = {"PLAIN", "LOGIN", ""};
+    static const char *const mechanisms[] = {"PLAIN", "LOGIN", "GSSAPI", ""};
     struct explain_session s = test_world_session(a, seed);
     struct fact f = {.question = questions[test_draw(seed, ARRAY_LEN(questions))], .count = 1 + test_draw(seed, 9)};
     char ip[IP_TEXT_MAX];

@@ -18,7 +18,7 @@ static const struct hash_key key = {1, 2};
 /* A connector c0 for everybody, of which the rest is given. */
 static void make_policy(struct test_world *w, const char *properties, const char *lines)
 {
-    *w = (struct test_world){.certificate = true};
+    *w = (struct test_world){.certificate = true, .keytab = true};
     test_policy_init(&w->policy);
     test_addf(&w->policy, "ReceiveConnector: Guid=c0|Name=c0|Bindings=[0.0.0.0:25]|Fqdn=mail.example.com|%s",
               properties);
@@ -40,6 +40,9 @@ static void make_policy(struct test_world *w, const char *properties, const char
     [FACT_TLS] = SPAN_INIT("TLSv1.2"), [FACT_MECHANISM] = SPAN_INIT("PLAIN"), [FACT_USER] = SPAN_INIT("alice")
 
 /* ---- one fact ---- */
+
+#define KERBEROS "RemoteIPRanges=[0.0.0.0/0]|AuthMechanism=[Tls,Integrated]|EnableAuthGSSAPI=$true"
+#define TICKET   [FACT_MECHANISM] = SPAN_INIT("GSSAPI"), [FACT_USER] = SPAN_INIT("alice")
 
 enum { SAME = -1 };
 struct row {
@@ -97,6 +100,14 @@ static const struct row rows[] = {
      .fact = {FACT_OF_SESSION, .text = TEXT(REMOTE)}, REPLAY_REFUSED, "ImplicitTls", "(closed: no TLS)", ""},
     {"a mechanism that is not offered any more", ALL, "RemoteIPRanges=[0.0.0.0/0]|AuthMechanism=[Tls]", "", "",
      .fact = {FACT_OF_AUTH, .code = 235, .text = TEXT(REMOTE, ALICE)}, REPLAY_REFUSED, "AuthMechanism", NULL, ""},
+    {"Kerberos, which stays", KERBEROS, KERBEROS, "", "",
+     .fact = {FACT_OF_AUTH, .code = 235, .text = TEXT(REMOTE, TICKET)}, SAME},
+    {"Kerberos is switched off", KERBEROS, "RemoteIPRanges=[0.0.0.0/0]|AuthMechanism=[Tls,Integrated]", "", "",
+     .fact = {FACT_OF_AUTH, .code = 235, .text = TEXT(REMOTE, TICKET)}, REPLAY_REFUSED, "EnableAuthGSSAPI",
+     "504 5.7.4", "EnableAuthGSSAPI is $false"},
+    {"passwords in the place of Kerberos", KERBEROS, ALL, "", "",
+     .fact = {FACT_OF_AUTH, .code = 235, .text = TEXT(REMOTE, TICKET)}, REPLAY_REFUSED, "AuthMechanism",
+     "504 5.7.4", "Integrated is not in AuthMechanism"},
     {"no connector serves the address any more", ALL, "RemoteIPRanges=[192.0.2.0/24]|AuthMechanism=[Tls,BasicAuth]",
      "", "", .fact = {FACT_OF_SESSION, .text = TEXT(REMOTE)}, REPLAY_REFUSED, "RemoteIPRanges, Bindings, Enabled",
      "(no connector)", ""},

@@ -97,12 +97,22 @@ static struct span reply_of(const struct explanation *e)
     return line.len ? line : without_reply(e->cause);
 }
 
+static struct span lacks_for_gssapi(const struct receive_connector *c)
+{
+    return !(c->auth & AUTH_INTEGRATED)          ? SPAN("AuthMechanism")
+           : !(c->flags & CONNECTOR_AUTH_GSSAPI) ? SPAN("EnableAuthGSSAPI")
+                                                 : SPAN("GssapiKeytab");
+}
+
 static struct span decided_by(const struct explanation *e)
 {
     if (e->cause == EXPLAIN_CAUSE_RIGHT && e->blame && e->blame->right < RIGHT_COUNT)
         return right_info(e->blame->right)->name;
     if (e->cause == EXPLAIN_CAUSE_NO_STARTTLS && e->connector && (e->connector->auth & AUTH_TLS))
         return SPAN("Fqdn"); /* there is no certificate for it */
+    if (e->cause == EXPLAIN_CAUSE_AUTH_NOT_OFFERED && e->connector &&
+        span_ieq(e->session->mechanism, SPAN("GSSAPI")))
+        return lacks_for_gssapi(e->connector);
     return span_of(properties[e->cause] ? properties[e->cause] : "");
 }
 
