@@ -67,8 +67,10 @@ static void print_why(char *out, size_t cap, OM_uint32 major, OM_uint32 minor)
     gss_display_status(&m, major, GSS_C_GSS_CODE, GSS_C_NO_OID, &more, &general);
     more = 0;
     gss_display_status(&m, minor, GSS_C_MECH_CODE, gss_mech_krb5, &more, &special);
-    snprintf(out, cap, "%.*s; %.*s", (int)general.length, general.length ? (char *)general.value : "",
-             (int)special.length, special.length ? (char *)special.value : "");
+    bool says = general.length && !(GSS_ROUTINE_ERROR(major) == GSS_S_FAILURE && minor); /* "look at the other" */
+    snprintf(out, cap, "%.*s%s%.*s", says ? (int)general.length : 0, says ? (char *)general.value : "",
+             says && minor ? "; " : "", minor ? (int)special.length : 0,
+             special.length ? (char *)special.value : "");
     for (char *c = out; *c; c++)
         if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
             *c = '?';

@@ -17,6 +17,10 @@ def install(server, keytab):
     os.rename(path + ".new", path)
 
 
+def at(clock):
+    return ["faketime", "-f", clock] if clock else []
+
+
 class Kdc:
     def __init__(self, realm="EXAMPLE.COM"):
         self.realm = realm
@@ -39,20 +43,28 @@ class Kdc:
             self.close()
             raise
 
-    def start(self):
-        self.proc = subprocess.Popen(["krb5kdc", "-n", "-P", self.dir + "/pid"], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    def start(self, clock=None):
+        """clock: by how much it is wrong, as faketime takes it."""
+        self.proc = subprocess.Popen(at(clock) + ["krb5kdc", "-n", "-P", self.dir + "/pid"], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL, start_new_session=True)
 
-        def listens():
+        def ready():
             assert self.proc.poll() is None, "krb5kdc ended: " + open(self.dir + "/kdc.log", encoding="utf-8").read()[-800:]
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", self.port)) == 0
-        wait_for("the KDC", listens)
+            return self.listens()
+        wait_for("the KDC", ready)
+
+    def listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        if self.proc and self.proc.poll() is None:
+            os.killpg(self.proc.pid, signal.SIGTERM) # faketime has it as a child
+            self.proc.wait(10)
+            wait_for("the KDC to be gone", lambda: not self.listens())
 
     def close(self):
-        if self.proc and self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGTERM)
-            self.proc.wait(10)
+        self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def admin(self, query):
@@ -74,10 +86,10 @@ class Kdc:
             self.service(s, path)
         return path
 
-    def ticket(self, user, password="pw", lifetime="1h"):
+    def ticket(self, user, password="pw", lifetime="1h", clock=None):
         """Environment of a client that has a ticket granting ticket in a cache of its own."""
         env = dict(self.env, KRB5CCNAME="FILE:" + tempfile.mktemp(dir=self.dir, prefix="cc-"))
-        run(["kinit", "-l", lifetime, user], env=env, input=password.encode() + b"\n")
+        run(at(clock) + ["kinit", "-l", lifetime, user], env=env, input=password.encode() + b"\n")
         return env
 
     def no_ticket(self):
