@@ -19,6 +19,8 @@ struct cli_command {
 int cli_audit(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_init(int argc, char **argv);
+/* sendmail(1), which has exit statuses of its own (cli/sendmail.h); argv[0]: sendmail, mailq or newaliases. */
+int cli_sendmail(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 int cli_shell(int argc, char **argv);
 int cli_export(int argc, char **argv);

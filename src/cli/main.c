@@ -59,6 +59,29 @@ static const struct cli_command commands[] = {
      "Exit status: 0 allowed, 1 refused (or the code is not known), 2 the command line is wrong,\n"
      "3 it cannot be said (the state cannot be read).\n",
      cli_explain},
+    {"sendmail",
+     "[--state DIR] [-t] [-i] [-f ADDRESS] [-F NAME] [-B 7BIT|8BITMIME] [-N never|LIST] [-R full|hdrs]\n"
+     "                         [-V ENVID] [RECIPIENT...] | -bs | -bp",
+     "send the message on standard input, as sendmail(1)",
+     "What cron, PHP and mail programs call. Installed under the names sendmail and mailq it is just that:\n"
+     "  ln -s mailreeve /usr/sbin/sendmail; ln -s mailreeve /usr/bin/mailq; ln -s mailreeve /usr/bin/newaliases\n"
+     "The message is handed to the server by the socket submit.sock, where the user is known by the system; what\n"
+     "that user may is in LocalSubmission (Set-TransportServer). Without a server it is left as a file, where the\n"
+     "user may write to pickup/ or replay/ of the state folder, and sent when the server is back.\n"
+     "  -t                  recipients from To, Cc and Bcc (Resent-To, ... where there are such); Bcc is removed;\n"
+     "                      recipients of the command line are left out\n"
+     "  -i, -oi             a line with a dot alone is text; without it, it ends the message\n"
+     "  -f ADDRESS          the sender, which gets the reports; default: the user\n"
+     "  -F NAME             the user's full name for a From that is missing\n"
+     "  -N, -R, -V          when to report (RFC 3461: NOTIFY), what to return (RET), the envelope's ENVID\n"
+     "  -B TYPE             7BIT or 8BITMIME (default)\n"
+     "  -bs                 SMTP on standard input and output\n"
+     "  -bp, mailq          list the queue: root and the server's user\n"
+     "Other options of sendmail(1) are taken and ignored (-A -C -L -O -o -X -e -h -m -n -v -q -bi); unknown ones\n"
+     "are errors. The message goes to all recipients or, when one is refused, to none.\n"
+     "Exit status: 0 accepted, 64 the command line is wrong, 65 the message or an address is, 67 no such user, 68\n"
+     "no such host, 69 refused for good, 74 it could not be read, 75 try again later, 77 not allowed.\n",
+     cli_sendmail},
     {"export", "[--state DIR] [--recipients]", "print the whole policy as a script of cmdlets",
      "Works with the server running, and with it stopped. What has its default is left out; passwords are never "
      "exported.\n"
@@ -171,11 +194,22 @@ static int help(int argc, char **argv)
     return c ? print_help(c) : unknown_command(argv[2]);
 }
 
+/* Called by one of the names that other programs know. */
+static bool is_sendmail(struct span name)
+{
+    size_t slash = span_rfind(name, '/');
+    if (slash != SIZE_MAX)
+        name = span_from(name, slash + 1);
+    return span_eq(name, SPAN("sendmail")) || span_eq(name, SPAN("mailq")) || span_eq(name, SPAN("newaliases"));
+}
+
 int main(int argc, char **argv)
 {
     struct span title = span_of(argc > 0 ? argv[0] : NULL);
     if (span_starts(title, SPAN("mailreeve: ")))
         return roles_run(span_from(title, 11));
+    if (is_sendmail(title))
+        return cli_sendmail(argc, argv);
     if (argc < 2) {
         print_usage(stderr);
         return CLI_USAGE;

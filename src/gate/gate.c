@@ -1,8 +1,9 @@
 /*
  * gate.c: who the session is, and what AUTH, MAIL and RCPT are answered with.
  *
- * Told at once that there is no such mailbox are sessions that may not relay (they are the Internet: a refusal here
- * spares a report to a forged sender). Who may relay, a user or an application, is told by a report.
+ * Told at once that there is no such mailbox are programs of this machine (cron could not read a report) and
+ * sessions that may not relay (they are the Internet: a refusal here spares a report to a forged sender). Who may
+ * relay, a user or an application, is told by a report.
  */
 #include "gate/gate.h"
 
@@ -72,6 +73,14 @@ struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user)
         g->token = token;
     }
     return gate_verdict(&d);
+}
+
+void gate_local_user(struct gate *g, const struct gate_user *user, bool trusted)
+{
+    g->local = true;
+    g->servers = trusted ? PRINCIPAL_BIT(PRINCIPAL_EXTERNALLY_SECURED) : 0;
+    g->token = gate_token(g, user);
+    g->user = *user;
 }
 
 /* ---- senders ---- */
@@ -187,7 +196,7 @@ struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span ad
         gate_use(g, &d);
     if (d.verdict == VERDICT_ALLOW && is_known_by_directory(g->policy, address)) {
         v.second = decide_right_to(g->policy, g->connector, &g->token, &when, RIGHT_ACCEPT_ANY_RECIPIENT, address);
-        v.ask_directory = v.second.verdict != VERDICT_ALLOW;
+        v.ask_directory = g->local || v.second.verdict != VERDICT_ALLOW;
         gate_use(g, &v.second);
     }
     return v;

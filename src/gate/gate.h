@@ -51,6 +51,7 @@ struct gate {
     enum token_peer peer; /* what TLS proved besides */
     const struct span *partners;
     size_t partner_count;
+    bool local;            /* a user of this machine: gate_local_user */
     struct gate_user user; /* who logged on; all empty: nobody */
     struct token token;    /* made of these */
     /* gate_now sets these; until then nothing that expires applies any more. */
@@ -149,6 +150,11 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
  * the gate is as before.
  */
 struct gate_verdict gate_log_on(struct gate *g, const struct gate_user *user);
+/*
+ * At the connector of submit.sock, behind gate_begin: the user of this machine whose program has connected. guid: a
+ * text that is no mailbox's. trusted: root and the server's own user, who count as Externally Secured Servers too.
+ */
+void gate_local_user(struct gate *g, const struct gate_user *user, bool trusted);
 /* Begins a transaction. Back pressure comes last: who may not send at all is not told to come again. */
 struct gate_verdict gate_mail(struct gate *g, const struct smtp_mail *mail);
 /* sender: the envelope's; address: as gate_recipient_address gives it. */

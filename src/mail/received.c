@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "mail/date.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { VALUE_SHOWN_MAX = 255, RECIPIENT_SHOWN_MAX = 600 };
@@ -43,17 +44,30 @@ static bool shows_recipient(const struct received *r)
            (r->utf8 ? utf8_valid(r->recipient) : utf8_is_ascii(r->recipient));
 }
 
+static void print_origin(struct buf *out, const struct received *r)
+{
+    if (r->local) {
+        buf_addf(out, " (uid %" PRIu32 ")", r->uid);
+        return;
+    }
+    buf_add(out, span_find(r->client_ip, ':') == SIZE_MAX ? SPAN(" ([") : SPAN(" ([IPv6:"));
+    print_safe(out, r->client_ip, ".:");
+    buf_add(out, SPAN("])"));
+}
+
 void received_print(struct buf *out, const struct received *r)
 {
     static const char name[] = ".-_:[]";
     buf_add(out, SPAN("Received: from "));
     print_safe(out, r->helo, name);
-    buf_add(out, span_find(r->client_ip, ':') == SIZE_MAX ? SPAN(" ([") : SPAN(" ([IPv6:"));
-    print_safe(out, r->client_ip, ".:");
-    buf_add(out, SPAN("])\r\n\tby "));
+    print_origin(out, r);
+    buf_add(out, SPAN("\r\n\tby "));
     print_safe(out, r->host, name);
     buf_add(out, SPAN(" with "));
-    received_protocol(out, r);
+    if (r->local)
+        buf_add(out, SPAN("local"));
+    else
+        received_protocol(out, r);
     if (r->tls.len) {
         buf_add(out, SPAN("\r\n\t("));
         print_safe(out, r->tls, " .,-_=:/");

@@ -12,6 +12,8 @@ struct received {
     struct span recipient; /* canonical, for "for <...>" where there is exactly one; or empty */
     struct span tls;       /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384", or empty */
     bool esmtp, secured, authenticated, utf8;
+    bool local;   /* a program of this machine: helo is its user's name, and there is no address */
+    uint32_t uid; /* then */
     int64_t now_ms;
 };
 

@@ -23,13 +23,14 @@ enum section {
     SECTION_SPACE_ORDER, /* struct index_entry: every address space, in the order of block_order_spaces */
     SECTION_HOSTS,
     SECTION_SETTINGS,
+    SECTION_LOCAL, /* struct receive_connector: exactly one, for submit.sock */
     SECTION_TEXT,
     SECTION_COUNT,
 };
 
 #define BLOCK_MAGIC "MRPOLICY" /* without its NUL */
 
-enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 7 };
+enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 8 };
 
 struct block_section {
     uint32_t offset, count; /* offset from the block's start, a multiple of BLOCK_ALIGN */

@@ -30,6 +30,12 @@ static bool receive_ok(const struct policy *p, const struct receive_connector *c
            c->rate_source < RATE_SOURCES && c->tls_profile <= 2;
 }
 
+/* No client of the network reaches it. */
+static bool local_ok(const struct policy *p, const struct receive_connector *c)
+{
+    return receive_ok(p, c) && !c->bindings.count && !c->ranges.count && !c->proxies.count && c->auth == 0;
+}
+
 static bool range_ok(const struct ip_range *r)
 {
     return ip_is_v4(r->first) == ip_is_v4(r->last) && ip_cmp(r->first, r->last) <= 0;
@@ -77,8 +83,10 @@ static bool space_ok(const struct policy *p, const struct address_space *s)
 
 static bool settings_ok(const struct policy *p, const struct transport_settings *t)
 {
-    const struct policy_text texts[] = {t->host, t->postmaster, t->mailbox_host};
-    return texts_ok(p, texts, ARRAY_LEN(texts)) && t->edge <= 1 && t->lmtp <= 1 && pressure_limits_ok(&t->pressure);
+    const struct policy_text texts[] = {t->host, t->postmaster, t->mailbox_host, t->pickup_folder,
+                                        t->replay_folder};
+    return texts_ok(p, texts, ARRAY_LEN(texts)) && t->edge <= 1 && t->lmtp <= 1 &&
+           t->local_submission < LOCAL_SUBMISSIONS && t->pickup_rate > 0 && pressure_limits_ok(&t->pressure);
 }
 
 static bool index_entry_ok(const struct policy *p, const struct index_entry *e, enum section of)
@@ -111,6 +119,7 @@ static bool record_ok(const struct policy *p, enum section s, const void *r)
     case SECTION_SPACE_ORDER: return index_entry_ok(p, r, SECTION_SPACES);
     case SECTION_HOSTS: return text_ok(p, *(const struct policy_text *)r);
     case SECTION_SETTINGS: return settings_ok(p, r);
+    case SECTION_LOCAL: return local_ok(p, r);
     case SECTION_TEXT:
     case SECTION_COUNT: break;
     }
@@ -146,6 +155,8 @@ static bool lists_ok(const struct policy *p)
             !take(c->acl, &acl))
             return false;
     }
+    if (!take(policy_local_connector(p)->acl, &acl))
+        return false;
     for (size_t i = 0; i < policy_send_connector_count(p); i++) {
         const struct send_connector *c = policy_send_connector(p, i);
         if (!take(c->spaces, &spaces) || !take(c->hosts, &hosts) || !take(c->acl, &acl))
@@ -279,6 +290,8 @@ static bool orders_ok(const struct policy *p)
     for (size_t i = 0; i < policy_receive_connector_count(p); i++)
         if (!acl_ok(p, policy_receive_connector(p, i)->acl, true))
             return false;
+    if (!acl_ok(p, policy_local_connector(p)->acl, true))
+        return false;
     for (size_t i = 0; i < policy_send_connector_count(p); i++)
         if (!acl_ok(p, policy_send_connector(p, i)->acl, false))
             return false;
@@ -297,7 +310,7 @@ static bool sections_ok(const struct policy *p)
             sec->count > (p->block.len - sec->offset) / block_record_size((enum section)s))
             return false;
     }
-    return block_count(p, SECTION_SETTINGS) == 1;
+    return block_count(p, SECTION_SETTINGS) == 1 && block_count(p, SECTION_LOCAL) == 1;
 }
 
 const char *block_check(const struct policy *p)

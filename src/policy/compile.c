@@ -78,6 +78,7 @@ static void sort_block(char *block, size_t size)
         sort(&p, block, SECTION_ACL, policy_receive_connector(&p, i)->acl, block_order_aces);
     for (size_t i = 0; i < policy_send_connector_count(&p); i++)
         sort(&p, block, SECTION_ACL, policy_send_connector(&p, i)->acl, block_order_aces);
+    sort(&p, block, SECTION_ACL, policy_local_connector(&p)->acl, block_order_aces);
     struct policy_list ranges = {0, (uint32_t)block_count(&p, SECTION_RANGE_ORDER)};
     struct policy_list spaces = {0, (uint32_t)block_count(&p, SECTION_SPACE_ORDER)};
     struct policy_list domains = {0, (uint32_t)block_count(&p, SECTION_DOMAINS)};
@@ -140,6 +141,7 @@ enum err_code policy_compile(const struct policy_input *in, uint64_t version, st
         compile_receive_connector(&c, in->receive_connectors[i]);
     for (size_t i = 0; i < in->domain_count; i++)
         compile_domain(&c, in->domains[i]);
+    compile_local_connector(&c, in);
     for (size_t i = 0; i < in->send_count; i++)
         compile_send_connector(&c, in->send_connectors[i]);
     compile_settings(&c, in->server, in->config);

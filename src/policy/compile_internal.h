@@ -67,6 +67,10 @@ uint32_t compile_flags(struct compiler *c, const struct record *r, const struct 
 /* ---- objects ---- */
 
 void compile_receive_connector(struct compiler *c, const struct record *r);
+/* The built-in connector of submit.sock, behind the receive connectors. */
+void compile_local_connector(struct compiler *c, const struct policy_input *in);
+/* LocalSubmission of the TransportServer: enum local_submission. */
+uint32_t compile_local_submission(struct compiler *c, const struct record *server);
 void compile_send_connector(struct compiler *c, const struct record *r);
 void compile_domain(struct compiler *c, const struct record *r);
 /* Either may be NULL. */

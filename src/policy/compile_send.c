@@ -149,6 +149,9 @@ static const struct compile_number server_numbers[] = {
     SETTING("MaxOutboundConnections", max_outbound, false, 1000),
     SETTING("MaxPerDomainOutboundConnections", max_per_domain, false, 20),
     SETTING("PoisonThreshold", poison_threshold, false, 2),
+    SETTING("PickupDirectoryMaxMessagesPerMinute", pickup_rate, false, 100),
+    SETTING("PickupDirectoryMaxHeaderSize", pickup_max_header, false, 64 << 10),
+    SETTING("PickupDirectoryMaxRecipientsPerMessage", pickup_max_recipients, false, 100),
     SETTING("MessageExpirationTimeout", expiration_ms, true, UINT64_C(172800000)),
     SETTING("DelayNotificationTimeout", delay_notice_ms, true, 14400000),
 };
@@ -177,6 +180,14 @@ static const struct compile_number config_numbers[] = {
     SETTING("MaxRecipientEnvelopeLimit", max_recipients, false, POLICY_UNLIMITED),
 };
 
+/* Null is a choice: the folder is not read. */
+static struct policy_text folder_of(struct compiler *c, const struct record *r, const char *property,
+                                    struct span otherwise)
+{
+    bool said = record_get(r, span_of(property));
+    return said ? compile_text_of(c, r, property) : compile_text(c, otherwise);
+}
+
 void compile_settings(struct compiler *c, const struct record *server, const struct record *config)
 {
     static const char *const roles[] = {"Hub", "Edge"};
@@ -187,6 +198,9 @@ void compile_settings(struct compiler *c, const struct record *server, const str
         .host = compile_text_of(c, s, "Name"),
         .postmaster = compile_text_of(c, o, "ExternalPostmasterAddress"),
         .mailbox_host = compile_text_of(c, s, "MailboxDeliveryHost"),
+        .pickup_folder = folder_of(c, s, "PickupDirectoryPath", SPAN("pickup")),
+        .replay_folder = folder_of(c, s, "ReplayDirectoryPath", SPAN("replay")),
+        .local_submission = compile_local_submission(c, s),
         .secure_domains = texts_of(c, o, "TLSReceiveDomainSecureList"),
         .hub_servers = texts_of(c, o, "HubTransportServerCertificates"),
         .edge_servers = texts_of(c, o, "EdgeTransportServerCertificates"),

@@ -125,6 +125,9 @@ static void use(const struct policy *p)
     static const uint8_t remotes[] = {10, 192};
     for (size_t i = 0; i < policy_receive_connector_count(p); i++)
         use_receive(p, policy_receive_connector(p, i));
+    use_receive(p, policy_local_connector(p));
+    touch(policy_text(p, policy_settings(p)->pickup_folder));
+    touch(policy_text(p, policy_settings(p)->replay_folder));
     for (size_t i = 0; i < policy_send_connector_count(p); i++)
         use_send(p, policy_send_connector(p, i));
     for (size_t i = 0; i < policy_accepted_domain_count(p); i++)

@@ -26,6 +26,7 @@ size_t block_record_size(enum section s)
         [SECTION_SPACE_ORDER] = sizeof(struct index_entry),
         [SECTION_HOSTS] = sizeof(struct policy_text),
         [SECTION_SETTINGS] = sizeof(struct transport_settings),
+        [SECTION_LOCAL] = sizeof(struct receive_connector),
         [SECTION_TEXT] = 1,
     };
     return sizes[s];
@@ -86,6 +87,11 @@ uint64_t policy_version(const struct policy *p)
 const struct transport_settings *policy_settings(const struct policy *p)
 {
     return block_record(p, SECTION_SETTINGS, 0);
+}
+
+const struct receive_connector *policy_local_connector(const struct policy *p)
+{
+    return block_record(p, SECTION_LOCAL, 0);
 }
 
 size_t policy_receive_connector_count(const struct policy *p)

@@ -171,6 +171,9 @@ struct send_connector {
     uint32_t reserved; /* 0 */
 };
 
+/* Whom a local user may send as (LocalSubmission). */
+enum local_submission { LOCAL_ANY_SENDER, LOCAL_OWN_SENDER, LOCAL_DISABLED, LOCAL_SUBMISSIONS };
+
 struct transport_settings {
     struct policy_text host, postmaster, mailbox_host; /* mailbox_host: LMTP endpoint, or empty */
     struct policy_list secure_domains; /* of struct policy_text: whose mail must come by mutual TLS; read with
@@ -184,10 +187,13 @@ struct transport_settings {
     uint32_t transient_count, transient_interval_ms;
     uint32_t failure_interval_ms, message_interval_ms, mailbox_interval_ms;
     uint32_t max_outbound, max_per_domain, max_recipients;
-    uint32_t poison_threshold; /* deaths; 1 or more */
-    uint32_t reserved;         /* 0 */
+    uint32_t poison_threshold;                                      /* deaths; 1 or more */
+    uint32_t reserved;                                              /* 0 */
+    uint32_t pickup_rate, pickup_max_header, pickup_max_recipients; /* messages a minute, bytes, recipients */
+    uint32_t local_submission;                                      /* enum local_submission */
     uint64_t expiration_ms, delay_notice_ms;
     struct pressure_limits pressure;
+    struct policy_text pickup_folder, replay_folder; /* below the state folder; empty: not read */
 };
 
 /*
@@ -200,6 +206,14 @@ void policy_close(struct policy *p); /* NULL allowed; the bytes stay the caller'
 struct span policy_text(const struct policy *p, struct policy_text t);
 uint64_t policy_version(const struct policy *p);
 const struct transport_settings *policy_settings(const struct policy *p);
+
+/*
+ * The built-in connector of submit.sock, for programs of this machine: not among those that are counted below,
+ * since it has neither bindings nor ranges and no client of the network can reach it. Its ACL follows from
+ * LocalSubmission: Authenticated Users are the users of this machine, Externally Secured Servers are root and the
+ * server's own user.
+ */
+const struct receive_connector *policy_local_connector(const struct policy *p);
 
 size_t policy_receive_connector_count(const struct policy *p);
 const struct receive_connector *policy_receive_connector(const struct policy *p, size_t i);

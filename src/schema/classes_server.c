@@ -2,6 +2,7 @@
 #include "schema/internal.h"
 
 static const char *const role_words[] = {"Hub", "Edge", NULL};
+static const char *const local_words[] = {"AnySender", "OwnSender", "Disabled", NULL};
 static const char *const delivery_words[] = {"Maildir", "Lmtp", NULL};
 
 /* The limits of a protocol log, whose files all connectors of a kind share. */
@@ -74,6 +75,24 @@ static const struct schema_property transport_server[] = {
      .help = "Maildir writes below the state folder, Lmtp hands over to MailboxDeliveryHost."},
     {"MailboxDeliveryHost", SCHEMA_STRING, SCHEMA_NULLABLE, SINCE_OURS, .min = 1, .max = 255,
      .help = "For Lmtp: host:port, or the path of a socket."},
+    {"PickupDirectoryPath", SCHEMA_STRING, SCHEMA_NULLABLE, SINCE_2007, .initial = "pickup", .min = 1, .max = 200,
+     .help =
+         "The folder, below the state folder, whose .eml files are sent to the recipients that their To, Cc and "
+         "Bcc name: pickup, or pickup/NAME. Whoever may write to it may relay. $null: none is read."},
+    {"ReplayDirectoryPath", SCHEMA_STRING, SCHEMA_NULLABLE, SINCE_2007, .initial = "replay", .min = 1, .max = 200,
+     .help = "The folder, below the state folder, whose .eml files say their envelope themselves (X-Sender, "
+             "X-Receiver): replay, or replay/NAME. Whoever may write to it may relay as anybody. $null: none is "
+             "read."},
+    SCHEMA_NUMBER("PickupDirectoryMaxMessagesPerMinute", 0, SINCE_2007, "100", 1, 20000,
+                  "How many files are taken from either folder in a minute."),
+    {"PickupDirectoryMaxHeaderSize", SCHEMA_SIZE, .initial = "64KB", .min = 32768, .max = SCHEMA_INT32,
+     .help = "The largest header of a file in the pickup folder; one with a larger one becomes .bad."},
+    SCHEMA_NUMBER("PickupDirectoryMaxRecipientsPerMessage", 0, SINCE_2007, "100", 1, 10000,
+                  "How many recipients a file in the pickup folder may name; one with more becomes .bad."),
+    {"LocalSubmission", SCHEMA_ENUM, 0, SINCE_OURS, .initial = "AnySender", .words = local_words,
+     .help = "Whom the users of this machine may send as by mailreeve sendmail: AnySender, as sendmail always "
+             "allowed; OwnSender, only as themselves at the default accepted domain or at this server's name (root "
+             "and the server's own user as anybody); Disabled, nobody sends."},
     PROTOCOL_LOG("Receive", "receive"),
     PROTOCOL_LOG("Send", "send"),
     DISK_THRESHOLDS("Queue", "where queue.db and spool/ lie",

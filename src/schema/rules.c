@@ -369,6 +369,33 @@ RULE(lmtp_host)
     return ERR_NONE;
 }
 
+/* Whether path is the folder itself or one below it, without a way out. */
+static bool folder_below(struct span path, struct span folder)
+{
+    struct span part, rest = path;
+    bool first = true;
+    for (; span_split(&rest, '/', &part); first = false)
+        if (first ? !span_eq(part, folder) : !part.len || span_starts(part, SPAN(".")))
+            return false;
+    return !first && span_find(path, '\n') == SIZE_MAX;
+}
+
+RULE(pickup_folders)
+{
+    static const struct {
+        const char *property, *folder;
+    } folders[] = {{"PickupDirectoryPath", "pickup"}, {"ReplayDirectoryPath", "replay"}};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        struct span path = record_string(r, span_of(folders[i].property));
+        if (path.len && !folder_below(path, span_of(folders[i].folder)))
+            REFUSE(
+                "%s \"%.*s\": the process that reads it can reach nothing but %s below the state folder; give %s, "
+                "%s/NAME or $null (to have it elsewhere, mount that there)",
+                folders[i].property, SPAN_ARG(path), folders[i].folder, folders[i].folder, folders[i].folder);
+    }
+    return ERR_NONE;
+}
+
 const struct schema_rule schema_domain_rules[SCHEMA_DOMAIN_RULES] = {{"lone-wildcard", lone_wildcard}};
 /* A level that no value can have alone would be a mistake. Free space falls towards high, all else rises. */
 RULE(pressure_order)
@@ -398,8 +425,8 @@ RULE(pressure_order)
     return ERR_NONE;
 }
 
-const struct schema_rule schema_server_rules[SCHEMA_SERVER_RULES] = {{"lmtp-host", lmtp_host},
-                                                                     {"pressure-order", pressure_order}};
+const struct schema_rule schema_server_rules[SCHEMA_SERVER_RULES] = {
+    {"lmtp-host", lmtp_host}, {"pressure-order", pressure_order}, {"pickup-folders", pickup_folders}};
 
 /* ---- TransportConfig ---- */
 

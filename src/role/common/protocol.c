@@ -3,7 +3,7 @@
 
 static const char *const names[ROLE_KINDS] = {
     [ROLE_RECEIVE] = "receive", [ROLE_DIRECTORY] = "directory", [ROLE_QUEUE] = "queue",
-    [ROLE_DELIVER] = "deliver", [ROLE_MANAGE] = "manage",
+    [ROLE_DELIVER] = "deliver", [ROLE_MANAGE] = "manage",       [ROLE_PICKUP] = "pickup",
 };
 
 const char *role_name(enum role_kind kind)

@@ -16,6 +16,7 @@ enum role_kind {
     ROLE_QUEUE,
     ROLE_DELIVER,
     ROLE_MANAGE,
+    ROLE_PICKUP,
     ROLE_KINDS,
 };
 
@@ -50,7 +51,7 @@ enum message_type {
     CONTROL_LIMITS,   /* manage only: pressure limits (policy/pressure.h): when resources are short, from now on */
     CONTROL_QUEUE_LENGTH, /* queue only: u64 how many recipients wait */
 
-    /* manage -> receive, queue */
+    /* manage -> receive, queue, pickup */
     POLICY_SNAPSHOT = 100, /* u64 version; 1 descriptor, a sealed memory file with a policy block */
 
     /* receive, queue, deliver -> manage */
@@ -64,8 +65,10 @@ enum message_type {
     DIRECTORY_GSSAPI,  /* from receive: u64 exchange (0: a new one), str token -> struct gssapi_answer (messages.h)
                         */
     DIRECTORY_GSSAPI_CANCEL, /* from receive, told: u64 exchange, which is over */
+    DIRECTORY_LOCAL_USER, /* from receive: u32 uid of a user of this machine -> u8 outcome (enum err_code), str name
+                           */
 
-    /* receive -> queue */
+    /* receive, pickup -> queue */
     QUEUE_STORE = 300, /* question: u64 token (0: no parts ahead), u64 spool id (0: inline), str envelope, str body
                           -> u8 enum content_outcome, u64 internal id, str text */
     QUEUE_ENVELOPE_PART, /* u64 token, bytes: the beginning of an envelope that does not fit into QUEUE_STORE. The

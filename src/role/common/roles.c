@@ -5,7 +5,7 @@
 
 static const struct role_main *const mains[ROLE_KINDS] = {
     [ROLE_RECEIVE] = &receive_role, [ROLE_DIRECTORY] = &directory_role, [ROLE_QUEUE] = &queue_role,
-    [ROLE_DELIVER] = &deliver_role, [ROLE_MANAGE] = &manage_role,
+    [ROLE_DELIVER] = &deliver_role, [ROLE_MANAGE] = &manage_role,       [ROLE_PICKUP] = &pickup_role,
 };
 
 int roles_run(struct span name)

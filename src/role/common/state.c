@@ -24,8 +24,8 @@ enum { NODE_FILE_MAX = 16 * 1024 };
 static const struct {
     const char *name;
     mode_t mode;
-} folders[] = {{"", 0755},       {"certs", 0700}, {"certs/trusted", 0700}, {"spool", 0700}, {"mail", 0755},
-               {"pickup", 0770}, {"log", 0750}};
+} folders[] = {{"", 0755},     {"certs", 0700},  {"certs/trusted", 0700}, {"spool", 0700},
+               {"mail", 0755}, {"pickup", 0770}, {"replay", 0770},        {"log", 0750}};
 
 enum err_code state_path(const char *state, const char *name, char *out, size_t cap, struct err *err)
 {
@@ -245,20 +245,10 @@ static enum err_code give(const char *path, const struct sandbox_user *user, str
 
 enum err_code state_give(const char *state, const struct sandbox_user *user, struct err *err)
 {
-    static const char *const names[] = {"",
-                                        "spool",
-                                        "mail",
-                                        "pickup",
-                                        "log",
-                                        "policy.db",
-                                        "policy.db-wal",
-                                        "policy.db-shm",
-                                        "directory.db",
-                                        "directory.db-wal",
-                                        "directory.db-shm",
-                                        "queue.db",
-                                        "queue.db-wal",
-                                        "queue.db-shm"};
+    static const char *const names[] = {
+        "",          "spool",         "mail",          "pickup",       "replay",           "log",
+        "policy.db", "policy.db-wal", "policy.db-shm", "directory.db", "directory.db-wal", "directory.db-shm",
+        "queue.db",  "queue.db-wal",  "queue.db-shm"};
     char path[STATE_PATH_MAX + 64];
     enum err_code code = ERR_NONE;
     for (size_t i = 0; user->change && !code && i < ARRAY_LEN(names); i++) {
@@ -267,6 +257,23 @@ enum err_code state_give(const char *state, const struct sandbox_user *user, str
             code = give(path, user, err);
     }
     return code;
+}
+
+enum err_code state_make_pickup(const char *state, const struct sandbox_user *user, struct err *err)
+{
+    static const char *const names[] = {"pickup", "replay"};
+    char path[STATE_PATH_MAX + 64];
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        enum err_code code = state_path(state, names[i], path, sizeof path, err);
+        struct stat st;
+        if (code)
+            return code;
+        if (lstat(path, &st) == 0)
+            continue;
+        if ((code = make_folder(path, 0770, err)) || (user->change && (code = give(path, user, err))))
+            return code;
+    }
+    return ERR_NONE;
 }
 
 enum err_code state_check_reachable(const char *state, const struct sandbox_user *user, struct err *err)

@@ -37,6 +37,8 @@ enum err_code state_seal(const char *state, const struct node_settings *settings
 /* Gives the state to the user, all but certs/, which stays the supervisor's. Does nothing when user->change is
  * false. */
 enum err_code state_give(const char *state, const struct sandbox_user *user, struct err *err);
+/* Makes the folders of pickup and replay where a state of an older version has none, and gives them to the user. */
+enum err_code state_make_pickup(const char *state, const struct sandbox_user *user, struct err *err);
 /* Whether the user can reach the folder at all (every parent searchable); the error says what to change. */
 enum err_code state_check_reachable(const char *state, const struct sandbox_user *user, struct err *err);
 

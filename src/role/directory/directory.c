@@ -2,8 +2,8 @@
  * directory.c: the directory role: whose an address is, whose a password is. The only process that sees password
  * hashes, and the keys for Kerberos.
  *
- * It takes: DIRECTORY_RESOLVE from receive and queue, DIRECTORY_CHECK, DIRECTORY_SEND_AS and DIRECTORY_GSSAPI* from
- * receive, OBJECTS_* from manage, CONTROL_KEYTAB from the supervisor.
+ * It takes: DIRECTORY_RESOLVE from receive and queue, DIRECTORY_CHECK, DIRECTORY_SEND_AS, DIRECTORY_GSSAPI* and
+ * DIRECTORY_LOCAL_USER from receive, OBJECTS_* from manage, CONTROL_KEYTAB from the supervisor.
  */
 #include "directory/embedded.h"
 
@@ -23,6 +23,8 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
         resolve_serve(directory, link, f);
     else if (f->type == DIRECTORY_SEND_AS && peer == ROLE_RECEIVE)
         send_as_serve(directory, link, f);
+    else if (f->type == DIRECTORY_LOCAL_USER && peer == ROLE_RECEIVE)
+        local_user_serve(link, f);
     else if (f->type == DIRECTORY_CHECK && peer == ROLE_RECEIVE)
         passwords_check(role, directory, link, f);
     else if (f->type == DIRECTORY_GSSAPI && peer == ROLE_RECEIVE)
@@ -75,7 +77,7 @@ static enum err_code start(struct role *role, struct err *err)
 }
 
 static const char *const state_paths[] = {"", NULL};
-static const char *const system_paths[] = {"/dev/urandom", NULL};
+static const char *const system_paths[] = {"/dev/urandom", "/etc", NULL}; /* /etc/passwd, which useradd replaces */
 
 const struct role_main directory_role = {.kind = ROLE_DIRECTORY,
                                          .start = start,

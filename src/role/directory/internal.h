@@ -22,6 +22,9 @@ void resolve_serve(struct directory *directory, struct link *link, const struct 
 /* DIRECTORY_SEND_AS, likewise. */
 void send_as_serve(struct directory *directory, struct link *link, const struct frame *f);
 
+/* ---- local_user.c: DIRECTORY_LOCAL_USER, likewise ---- */
+void local_user_serve(struct link *link, const struct frame *f);
+
 /* ---- objects.c: OBJECTS_*, the recipients as the cmdlets administer them ---- */
 struct object_store;
 void objects_serve(struct object_store *store, struct link *link, struct frame *f);

@@ -146,7 +146,7 @@ static void on_link(struct role *role, enum role_kind peer, uint32_t index, stru
 {
     (void)role;
     (void)index;
-    if (peer == ROLE_RECEIVE || peer == ROLE_QUEUE)
+    if (peer == ROLE_RECEIVE || peer == ROLE_QUEUE || peer == ROLE_PICKUP)
         publish_send(&manage.publish, peer, link);
 }
 

@@ -47,6 +47,7 @@ static void send_to_all(struct publish *p)
     for (uint32_t i = 0; i < ROLE_RECEIVE_MAX; i++)
         publish_send(p, ROLE_RECEIVE, role_link(p->role, ROLE_RECEIVE, i));
     publish_send(p, ROLE_QUEUE, role_link(p->role, ROLE_QUEUE, 0));
+    publish_send(p, ROLE_PICKUP, role_link(p->role, ROLE_PICKUP, 0));
 }
 
 /* To the supervisor. Takes over the body; frees it where *last, what the supervisor has, is the same. */

@@ -152,9 +152,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {
-        "policy.db", "policy.db-wal", "policy.db-shm", "node.conf",        "control.sock", "certs/trusted", "certs",
-        "spool",     "mail",          "pickup",        "log/denials.ring", "log",          "facts.db"};
+    static const char *const names[] = {"policy.db",    "policy.db-wal", "policy.db-shm", "node.conf",
+                                        "control.sock", "certs/trusted", "certs",         "spool",
+                                        "mail",         "pickup",        "replay",        "log/denials.ring",
+                                        "log",          "facts.db"};
     struct fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char path[128];

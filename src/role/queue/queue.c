@@ -4,8 +4,8 @@
  *
  * It tells the supervisor how many recipients wait (shortage.c), and learns from it what is short.
  *
- * It takes: QUEUE_STORE, QUEUE_ENVELOPE_PART, QUEUE_SPOOL, QUEUE_SPOOL_DROP from receive; POLICY_SNAPSHOT and
- * QUEUE_LIST, QUEUE_CHANGE, QUEUE_EXPORT from manage; answers from directory and deliver.
+ * It takes: QUEUE_STORE, QUEUE_ENVELOPE_PART, QUEUE_SPOOL, QUEUE_SPOOL_DROP from receive and pickup;
+ * POLICY_SNAPSHOT, QUEUE_LIST, QUEUE_CHANGE, QUEUE_EXPORT from manage; answers from directory and deliver.
  */
 #include "role/common/pressure_page.h"
 #include "role/common/roles.h"
@@ -56,6 +56,8 @@ static void on_frame(struct role *role, enum role_kind peer, uint32_t index, str
 {
     if (peer == ROLE_RECEIVE)
         submissions_on_frame(&transport, index, link, f);
+    else if (peer == ROLE_PICKUP)
+        submissions_on_frame(&transport, SUBMISSIONS_OF_PICKUP, link, f);
     else if (peer == ROLE_MANAGE)
         on_manage(role, link, f);
     else
@@ -67,7 +69,9 @@ static void on_link(struct role *role, enum role_kind peer, uint32_t index, stru
     (void)role;
     if (peer == ROLE_RECEIVE)
         submissions_peer_lost(&transport, index); /* also when it was made anew: that is another process */
-    if (peer == ROLE_DELIVER && link) {
+    else if (peer == ROLE_PICKUP)
+        submissions_peer_lost(&transport, SUBMISSIONS_OF_PICKUP);
+    else if (peer == ROLE_DELIVER && link) {
         poison_on_deliver(&transport);
         destinations_pump(&transport);
     }

@@ -1,6 +1,6 @@
 /*
- * submission.c: what receive processes hand over: envelopes (in parts where they are large), bodies inline or in
- * spool files that were opened for them.
+ * submission.c: what receive processes and the pickup process hand over: envelopes (in parts where they are large),
+ * bodies inline or in spool files that were opened for them.
  *
  * Invariants: a receive process holds at most OPEN_MAX spool files and one unfinished envelope. "Stored" is
  * answered from the change's answer only, after the flush; what is refused leaves nothing behind.
@@ -28,10 +28,11 @@ struct peer {
     size_t file_count;
     uint64_t token; /* of the envelope that comes in parts; 0: none */
     struct buf parts;
+    const char *source; /* of its messages, for people and the tracking */
 };
 
 struct submissions {
-    struct peer peers[ROLE_RECEIVE_MAX];
+    struct peer peers[SUBMISSIONS_OF_PICKUP + 1];
 };
 
 /* A message on its way into the store. */
@@ -50,8 +51,10 @@ struct submissions *submissions_new(struct transport *t)
 {
     struct submissions *s = calloc(1, sizeof *s);
     (void)t;
-    for (size_t i = 0; s && i < ROLE_RECEIVE_MAX; i++)
+    for (size_t i = 0; s && i < ARRAY_LEN(s->peers); i++) {
         buf_init(&s->peers[i].parts, SUBMISSION_MAX);
+        s->peers[i].source = i == SUBMISSIONS_OF_PICKUP ? "PICKUP" : "SMTP";
+    }
     return s;
 }
 
@@ -172,7 +175,8 @@ static unsigned flags_of(const struct submission *s)
            (s->ret == SMTP_RET_HDRS ? QUEUE_RET_HDRS : 0u) | (s->internal ? QUEUE_INTERNAL : 0u);
 }
 
-static struct mail *mail_of(struct transport *t, const struct submission *s, struct span body, struct arena *arena)
+static struct mail *mail_of(struct transport *t, const char *source, const struct submission *s, struct span body,
+                            struct arena *arena)
 {
     int64_t now = clock_wall_ms();
     struct queue_recipient *list = ARENA_ARRAY(arena, s->recipient_count, struct queue_recipient);
@@ -182,7 +186,7 @@ static struct mail *mail_of(struct transport *t, const struct submission *s, str
                               .size = s->size,
                               .flags = flags_of(s),
                               .subject = s->subject,
-                              .source = arena_printf(arena, "SMTP:%.*s", SPAN_ARG(s->connector)),
+                              .source = arena_printf(arena, "%s:%.*s", source, SPAN_ARG(s->connector)),
                               .source_ip = s->remote_ip,
                               .user = s->user,
                               .envid = s->envid,
@@ -253,7 +257,7 @@ static void on_store(struct transport *t, struct peer *p, struct link *link, str
         !size_fits(in->file, s.size, body)) {
         role_bad_frame(ROLE_RECEIVE, f, "malformed message");
         err_set(&in->err, ERR_INVALID, "malformed message");
-    } else if (!(in->mail = mail_of(t, &s, body, &arena))) {
+    } else if (!(in->mail = mail_of(t, p->source, &s, body, &arena))) {
         err_set(&in->err, ERR_NO_MEMORY, "out of memory");
     }
     if (token)

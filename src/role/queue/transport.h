@@ -145,6 +145,8 @@ struct log_line mail_log(const struct mail *m, const char *event);
 
 /* ---- submission.c ---- */
 
+/* The pickup process stands behind the receive processes. */
+enum { SUBMISSIONS_OF_PICKUP = ROLE_RECEIVE_MAX };
 struct submissions *submissions_new(struct transport *t);
 void submissions_on_frame(struct transport *t, uint32_t index, struct link *link, struct frame *f);
 /* A receive process is gone: what it had open goes too. */

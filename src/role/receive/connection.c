@@ -10,11 +10,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { READ_MAX = 64 * 1024 };
 
 struct connection {
-    uv_tcp_t tcp;
+    uv_tcp_t tcp; /* a UNIX socket as well: as a stream they are the same to libuv */
     uv_write_t write;
     const struct connection_owner *owner;
     void *context;
@@ -25,6 +26,8 @@ struct connection {
     bool reading, writing, secured, closing, ended, in_input;
     bool tls_heard;   /* something has come where TLS was due */
     bool input_ended; /* the client's end of TCP or TLS was seen */
+    bool local;       /* a UNIX socket */
+    uint32_t uid;     /* then: whose */
     const char *reason;
 };
 
@@ -73,12 +76,43 @@ static void conn_end(struct connection *c, const char *reason)
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
+/* The other end of a UNIX socket; it has no address that says anything. */
+static bool take_local(struct connection *c, struct ip_endpoint *ret_local, struct ip_endpoint *ret_remote)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return false;
+    c->local = true;
+    c->uid = peer.uid;
+    *ret_local = *ret_remote = (struct ip_endpoint){ip_v4(127, 0, 0, 1), 0};
+    return true;
+}
+
+static bool take_addresses(struct connection *c, struct ip_endpoint *ret_local, struct ip_endpoint *ret_remote)
+{
+    struct sockaddr_storage local, remote;
+    int local_len = sizeof local, remote_len = sizeof remote;
+    if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&local, &local_len) < 0)
+        return false;
+    if (local.ss_family == AF_UNIX)
+        return take_local(c, ret_local, ret_remote);
+    return uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&remote, &remote_len) == 0 &&
+           to_endpoint(&local, ret_local) && to_endpoint(&remote, ret_remote);
+}
+
+bool connection_local_user(const struct connection *c, uint32_t *ret_uid)
+{
+    if (c->local)
+        *ret_uid = c->uid;
+    return c->local;
+}
+
 struct connection *connection_accept(uv_stream_t *listener, const struct connection_owner *owner, void *context,
                                      struct ip_endpoint *ret_local, struct ip_endpoint *ret_remote)
 {
     struct connection *c = calloc(1, sizeof *c);
-    struct sockaddr_storage local, remote;
-    int local_len = sizeof local, remote_len = sizeof remote;
     if (!c)
         return NULL;
     uv_tcp_init(listener->loop, &c->tcp);
@@ -88,14 +122,12 @@ struct connection *connection_accept(uv_stream_t *listener, const struct connect
     buf_init(&c->kept, READ_MAX);
     buf_init(&c->out, CONNECTION_OUTPUT_MAX);
     buf_init(&c->flight, CONNECTION_OUTPUT_MAX);
-    if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 ||
-        uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&local, &local_len) < 0 ||
-        uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&remote, &remote_len) < 0 ||
-        !to_endpoint(&local, ret_local) || !to_endpoint(&remote, ret_remote)) {
+    if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 || !take_addresses(c, ret_local, ret_remote)) {
         uv_close((uv_handle_t *)&c->tcp, (uv_close_cb)free); /* tcp is the first member */
         return NULL;
     }
-    uv_tcp_nodelay(&c->tcp, 1);
+    if (!c->local)
+        uv_tcp_nodelay(&c->tcp, 1);
     return c;
 }
 

@@ -45,6 +45,11 @@ enum { CONNECTION_OUTPUT_MAX = 256 * 1024 };
 struct connection *connection_accept(uv_stream_t *listener, const struct connection_owner *owner, void *context,
                                      struct ip_endpoint *ret_local, struct ip_endpoint *ret_remote);
 /*
+ * A program of this machine that came by a UNIX socket: its user, as the kernel says. Its remote endpoint is the
+ * loopback address then, both ports are 0.
+ */
+bool connection_local_user(const struct connection *c, uint32_t *ret_uid);
+/*
  * Starts reading; with a TLS context the handshake comes first (implicit TLS). Once more, with a TLS context, by an
  * owner that has taken a header in the clear: the handshake comes behind it, and begins with what is kept.
  */

@@ -241,6 +241,7 @@ void session_accept(struct role *role, uv_stream_t *listener)
         return;
     }
     s->role = role;
+    s->is_local = connection_local_user(s->connection, &s->uid);
     s->references = 1;
     if (getrandom(&s->id, sizeof s->id, 0) != (ssize_t)sizeof s->id)
         s->id = (uint64_t)clock_mono_ms();

@@ -16,7 +16,8 @@ static bool choose_connector(struct session *s)
     if (!s->policy_ref)
         s->policy_ref = policy_ref_current();
     s->policy = policy_ref_policy(s->policy_ref);
-    s->connector = policy_select(s->policy, s->local, s->remote.addr);
+    s->connector =
+        s->is_local ? policy_local_connector(s->policy) : policy_select(s->policy, s->local, s->remote.addr);
     ip_print(s->remote.addr, s->remote_text);
     if (!s->connector) {
         log_text(LOG_NOTICE, "no-connector", "no receive connector serves %s on port %u", s->remote_text,
@@ -77,6 +78,8 @@ static void begin(struct session *s)
 
 void session_open(struct session *s)
 {
+    if (session_local_begin(s))
+        return;
     if (!choose_connector(s))
         session_end(s);
     else if (session_proxy_begin(s))

@@ -24,6 +24,8 @@ void session_gate_begin(struct session *s)
     s->gate.used = on_used;
     s->gate.used_context = s;
     s->user = (struct span){0};
+    if (s->is_local)
+        session_local_log_on(s);
 }
 
 struct gate *session_gate(struct session *s)
@@ -51,6 +53,11 @@ static void on_send_as(void *context, struct frame *f)
 void session_ask_send_as(struct session *s, struct span address, void (*again)(struct session *s))
 {
     struct buf b;
+    if (s->is_local) { /* the users of this machine are none of the directory's */
+        gate_know(&s->gate, address, GATE_SEND_AS_NO);
+        again(s);
+        return;
+    }
     s->send_as.address = address;
     s->send_as.again = again;
     buf_init(&b, SEND_AS_MAX);

@@ -52,6 +52,9 @@ struct session {
     struct ip_endpoint proxy_peer; /* who sent one, for `remote`; port 0: none was read */
     struct ip_endpoint published;  /* what it says that the client connected to; port 0: nothing */
     struct admission admission;    /* what it counts for */
+    bool is_local;                 /* a program of this machine, at submit.sock */
+    uint32_t uid;                  /* then: whose */
+    struct span local_name;        /* its user's name, or "uid-N"; empty: not asked yet */
     bool turned_away;              /* it exceeded a limit when it came */
     char remote_text[IP_TEXT_MAX];
     struct arena arena; /* identity, profile */
@@ -117,6 +120,11 @@ void session_proxy_input_ended(struct session *s);
 /* Whether the first that a client says is a PROXY header that nobody asked for: the session ends then. */
 bool session_proxy_uninvited(struct session *s, struct span first);
 void session_proxy_free(struct session *s);
+/* ---- session_local.c: programs of this machine ---- */
+/* True when the session is one and its user's name must be asked first; session_open is called again behind it. */
+bool session_local_begin(struct session *s);
+/* It is that user who has connected. */
+void session_local_log_on(struct session *s);
 /* ---- session_grants.c ---- */
 /* Nobody has logged on: at the start, and again behind STARTTLS, when all that was said before is forgotten (RFC
  * 3207 4.2). */

@@ -79,7 +79,9 @@ static struct span build_trace(struct session *s)
         struct tls_info info = connection_tls(s->connection);
         buf_addf(&tls, "%s with cipher %s", info.version, info.cipher);
     }
-    struct received r = {.helo = smtp_server_helo(s->smtp),
+    struct received r = {.helo = s->is_local ? s->local_name : smtp_server_helo(s->smtp),
+                         .local = s->is_local,
+                         .uid = s->uid,
                          .client_ip = span_of(s->remote_text),
                          .host = s->profile.fqdn,
                          .id = arena_printf(&s->transaction, "%016" PRIx64, s->id),

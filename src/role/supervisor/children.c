@@ -5,8 +5,8 @@
  * versions) with one descriptor, 3, its control link; everything else it gets through that. When a child starts,
  * every link it takes part in is made anew and both sides get their end. A child that dies is started again after a
  * back-off that doubles from BACKOFF_FIRST_MS to BACKOFF_LAST_MS and is forgotten after it has lived for STABLE_MS.
- * While stopping nothing is started anew, and the others are asked to drain only when no receive process is left:
- * one that hangs costs its own sessions, not the deliveries under way.
+ * While stopping nothing is started anew, and the others are asked to drain only when neither receive nor pickup is
+ * left: one that hangs costs its own sessions, not the deliveries under way.
  */
 #include "role/supervisor/internal.h"
 
@@ -33,7 +33,8 @@ static const struct {
     {ROLE_RECEIVE, ROLE_MANAGE, LINK_WORK},    {ROLE_QUEUE, ROLE_DIRECTORY, LINK_WORK},
     {ROLE_QUEUE, ROLE_DELIVER, LINK_WORK},     {ROLE_QUEUE, ROLE_MANAGE, LINK_WORK},
     {ROLE_DELIVER, ROLE_MANAGE, LINK_WORK},    {ROLE_MANAGE, ROLE_QUEUE, LINK_CALL},
-    {ROLE_MANAGE, ROLE_DIRECTORY, LINK_CALL},
+    {ROLE_MANAGE, ROLE_DIRECTORY, LINK_CALL},  {ROLE_PICKUP, ROLE_QUEUE, LINK_WORK},
+    {ROLE_PICKUP, ROLE_MANAGE, LINK_WORK},
 };
 
 static void child_start(struct child *c);
@@ -115,6 +116,17 @@ static bool any_running(const struct supervisor *s, enum role_kind kind)
     return false;
 }
 
+/* What brings new mail: receive processes and pickup end first, so that whatever they have taken is stored. */
+static bool is_entrance(const struct child *c)
+{
+    return c->kind == ROLE_RECEIVE || c->kind == ROLE_PICKUP;
+}
+
+static bool any_entrance(const struct supervisor *s)
+{
+    return any_running(s, ROLE_RECEIVE) || any_running(s, ROLE_PICKUP);
+}
+
 static void child_kill(struct child *c)
 {
     log_text(LOG_WARNING, "role-killed", "%s %u did not end when it was asked to", role_name(c->kind), c->index);
@@ -124,9 +136,9 @@ static void child_kill(struct child *c)
 
 void children_drain_over(struct supervisor *s)
 {
-    bool receivers = any_running(s, ROLE_RECEIVE);
+    bool entrances = any_entrance(s);
     for (size_t i = 0; i < s->child_count; i++)
-        if (s->children[i].running && (s->children[i].kind == ROLE_RECEIVE) == receivers)
+        if (s->children[i].running && is_entrance(&s->children[i]) == entrances)
             child_kill(&s->children[i]);
 }
 
@@ -137,7 +149,7 @@ static void on_drain_over(uv_timer_t *t)
 
 static void stop_others(struct supervisor *s)
 {
-    if (any_running(s, ROLE_RECEIVE))
+    if (any_entrance(s))
         return;
     uv_timer_start(&s->drain, on_drain_over, DRAIN_OTHERS_MS, 0);
     for (size_t i = 0; i < s->child_count; i++) {
@@ -153,7 +165,7 @@ static void on_process_closed(uv_handle_t *h)
     struct supervisor *s = c->supervisor;
     c->running = false;
     if (s->stopping) {
-        if (c->kind == ROLE_RECEIVE)
+        if (is_entrance(c))
             stop_others(s);
         if (!any_running(s, ROLE_KINDS))
             supervisor_children_gone(s);
@@ -278,6 +290,8 @@ static void child_start(struct child *c)
         certificate_calls_open(s, c);
     if (c->kind == ROLE_RECEIVE)
         listeners_hand_over(s, c);
+    if (c->kind == ROLE_RECEIVE)
+        submit_hand_over(s, c);
 }
 
 static void child_add(struct supervisor *s, enum role_kind kind, uint32_t index)
@@ -307,9 +321,10 @@ void children_stop(struct supervisor *s)
         uv_timer_stop(&s->children[i].restart);
     if (!any_running(s, ROLE_KINDS))
         supervisor_children_gone(s);
-    else if (any_running(s, ROLE_RECEIVE)) {
+    else if (any_entrance(s)) {
         uv_timer_start(&s->drain, on_drain_over, DRAIN_RECEIVE_MS, 0);
         children_tell(s, ROLE_RECEIVE, CONTROL_DRAIN, SPAN(""));
+        children_tell(s, ROLE_PICKUP, CONTROL_DRAIN, SPAN(""));
     } else
         stop_others(s);
 }

@@ -76,6 +76,7 @@ struct supervisor {
     size_t wanted_count;
     struct let_go let_go[SUPERVISOR_LET_GO_MAX];
     size_t let_go_next;
+    int submit_fd; /* of submit.sock, which all receive processes share; 0: not open */
     bool bindings_known;
     bool serving; /* all roles were up once: the sockets are open */
     bool stopping;
@@ -120,6 +121,12 @@ void listeners_open_missing(struct supervisor *s);
 /* Hands all sockets to a receive process that has just started. */
 void listeners_hand_over(struct supervisor *s, struct child *receive);
 void listeners_close(struct supervisor *s);
+
+/* ---- submit.c: submit.sock, for programs of this machine ---- */
+/* What fails is logged: the network's sockets do not depend on it. */
+void submit_open(struct supervisor *s);
+void submit_hand_over(struct supervisor *s, struct child *receive);
+void submit_close(struct supervisor *s);
 
 /* ---- keys.c ---- */
 /*

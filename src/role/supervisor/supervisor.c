@@ -46,6 +46,7 @@ void supervisor_check_ready(struct supervisor *s)
     if (s->serving || s->stopping || !s->bindings_known || !children_all_ready(s))
         return;
     s->serving = true;
+    submit_open(s);
     listeners_open_missing(s);
     if (s->wanted_count && s->listener_count == 0) {
         log_text(LOG_ERROR, "listen-failed",
@@ -90,6 +91,7 @@ static void stop(struct supervisor *s)
     s->stopping = true;
     sd_notify(0, "STOPPING=1");
     log_text(LOG_NOTICE, "stopping", "no new sessions; those under way are finished");
+    submit_close(s);
     listeners_close(s);
     children_stop(s);
 }
@@ -167,6 +169,8 @@ static enum err_code start(struct supervisor *s, struct err *err)
                  "the system user `mailreeve` is missing: the roles run as `nobody`, which other services "
                  "may share; create it: adduser --system --group --no-create-home mailreeve");
     if (s->user.change && (code = state_check_reachable(s->state, &s->user, err)))
+        return code;
+    if ((code = state_make_pickup(s->state, &s->user, err)))
         return code;
     if (uv_loop_init(&s->loop) < 0)
         return err_set(err, ERR_NO_MEMORY, "cannot make an event loop");
