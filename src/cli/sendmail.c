@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static enum sendmail_exit complain(enum sendmail_exit exit, const char *text)
 
 /* ---- the caller ---- */
 
-/* The domain that init was given completes what has none, as the server would. */
+/* The domain that init was given completes what has none; an address that says its own is left alone. */
 static void find_user(const char *state, struct arena *arena, struct sendmail_user *ret)
 {
     static struct node_settings node;
@@ -37,7 +38,7 @@ static void find_user(const char *state, struct arena *arena, struct sendmail_us
     ret->name =
         p ? arena_dup(arena, span_of(p->pw_name)) : arena_printf(arena, "uid-%lu", (unsigned long)geteuid());
     if (state_load(state, &node, &ignored) == ERR_NONE)
-        ret->domain = span_of(node.domain);
+        ret->domain = span_of(node.domain[0] ? node.domain : node.host);
 }
 
 /* ---- -bs ---- */
@@ -92,6 +93,7 @@ static enum sendmail_exit speak_smtp(const char *state)
     int fd;
     if (sendmail_connect(state, &fd, &err))
         return complain(SENDMAIL_TEMPFAIL, err.text);
+    signal(SIGPIPE, SIG_IGN); /* either side may go first */
     enum sendmail_exit exit = relay(fd);
     close(fd);
     return exit;
@@ -111,9 +113,9 @@ static bool may_list(const char *state)
 static enum sendmail_exit list_queue(const char *state)
 {
     char command[] = "shell", option[] = "--state", what[] = "-c";
-    char script[] = "Get-Message -ResultSize Unlimited | Format-Table Identity, Size, DateReceived, FromAddress, "
-                    "Status, Queue, "
-                    "LastError; Get-Queue | Measure-Object -Property MessageCount -Sum | Format-List Count, Sum";
+    char script[] =
+        "Get-Message -ResultSize Unlimited | Format-List Identity, Size, DateReceived, FromAddress, Status, "
+        "Queue, LastError; Get-Queue | Measure-Object -Property MessageCount -Sum | Format-List Count, Sum";
     char *copy = strdup(state);
     if (!may_list(state)) {
         free(copy);

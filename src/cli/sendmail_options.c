@@ -157,6 +157,7 @@ enum err_code sendmail_parse(int argc, char **argv, struct sendmail_options *ret
     struct sendmail_options o = {0};
     const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
     enum err_code code = ERR_NONE;
+    bool literal = false; /* "--": what follows is no option, whatever it looks like */
     int at = 1;
     if (strcmp(name, "mailq") == 0)
         o.mode = SENDMAIL_QUEUE;
@@ -164,6 +165,7 @@ enum err_code sendmail_parse(int argc, char **argv, struct sendmail_options *ret
         o.mode = SENDMAIL_IDLE;
     while (!code && at < argc && argv[at][0] == '-' && argv[at][1]) {
         if (strcmp(argv[at], "--") == 0) {
+            literal = true;
             at++;
             break;
         }
@@ -172,10 +174,14 @@ enum err_code sendmail_parse(int argc, char **argv, struct sendmail_options *ret
         code = argv[at][1] == '-' ? err_set(err, ERR_INVALID, "unknown option %s; known are " KNOWN, argv[at])
                                   : take_word_of_options(&o, argc, argv, &at, err);
     }
-    if (code)
-        return code;
     o.recipients = argv + at;
     o.recipient_count = argc - at;
+    for (int i = 0; !code && !literal && i < o.recipient_count; i++)
+        if (o.recipients[i][0] == '-')
+            code = err_set(err, ERR_INVALID, "%s stands behind an address: options go in front of all of them",
+                           o.recipients[i]);
+    if (code)
+        return code;
     if (o.mode == SENDMAIL_SEND && !o.from_header && !o.recipient_count)
         return err_set(err, ERR_INVALID,
                        "no recipient: give addresses, or -t to take them from To, Cc and Bcc of the message");

@@ -254,6 +254,50 @@ static void test_envelopes(void **state UNUSED)
     test_policy_done(&t);
 }
 
+/* ---- submit.sock ---- */
+
+static const struct {
+    const char *name, *submission;
+    bool trusted;
+    const char *sender, *sender_reply, *recipient_reply; /* of bob@far.test */
+} locals[] = {
+    {"any sender", "AnySender", false, "anybody@far.test", NULL, NULL},
+    {"any sender of our domain", "AnySender", false, "bob@example.com", NULL, NULL},
+    {"as himself", "OwnSender", false, "a.smith@example.com", NULL, NULL},
+    {"as another", "OwnSender", false, "bob@example.com", NOT_AS, NULL},
+    {"as the world", "OwnSender", false, "anybody@far.test", NOT_AS, NULL},
+    {"root as anybody", "OwnSender", true, "bob@example.com", NULL, NULL},
+    {"the null sender", "OwnSender", false, "", NULL, NULL},
+    {"disabled", "Disabled", false, "a.smith@example.com", NO_SUBMIT, NO_RELAY},
+    {"disabled for root as well", "Disabled", true, "a.smith@example.com", NO_SUBMIT, NO_RELAY},
+};
+
+static void test_local_user(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_LEN(locals); i++) {
+        struct test_policy t;
+        struct gate g;
+        test_policy_init(&t);
+        test_add(&t, "AcceptedDomain: Name=own|DomainName=example.com|DomainType=Authoritative|Default=$true");
+        test_addf(&t, "TransportServer: LocalSubmission=%s", locals[i].submission);
+        test_open(&t);
+        gate_begin(&g, t.policy, policy_local_connector(t.policy), 0, fresh_marks());
+        gate_local_user(&g, &alice, locals[i].trusted);
+        struct smtp_mail mail = {.address = {.text = span_of(locals[i].sender)}};
+        struct gate_verdict v = gate_mail(&g, &mail);
+        if (v.ask_send_as.len) { /* as the session has it: no mailbox is its */
+            gate_know(&g, v.ask_send_as, GATE_SEND_AS_NO);
+            v = gate_mail(&g, &mail);
+        }
+        check_reply(locals[i].name, &v.answer, locals[i].sender_reply);
+        v = gate_rcpt(&g, mail.address.text, SPAN("bob@far.test"));
+        check_reply(locals[i].name, &v.answer, locals[i].recipient_reply);
+        v = gate_rcpt(&g, mail.address.text, SPAN("bob@example.com"));
+        CHECK_INT(locals[i].name, v.ask_directory, v.decision.verdict == VERDICT_ALLOW);
+        test_policy_done(&t);
+    }
+}
+
 #define AUTH_REQUIRED "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required"
 
 static void test_resolved(void **state UNUSED)
@@ -628,12 +672,19 @@ static void test_message_limits(void **state UNUSED)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_profiles),       cmocka_unit_test(test_profile_of_every_property),
-        cmocka_unit_test(test_log_on),         cmocka_unit_test(test_envelopes),
-        cmocka_unit_test(test_resolved),       cmocka_unit_test(test_recipient_address),
-        cmocka_unit_test(test_intake_options), cmocka_unit_test(test_auth_as),
-        cmocka_unit_test(test_messages),       cmocka_unit_test(test_receive_size),
-        cmocka_unit_test(test_message_limits), cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_profiles),
+        cmocka_unit_test(test_profile_of_every_property),
+        cmocka_unit_test(test_log_on),
+        cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_local_user),
+        cmocka_unit_test(test_resolved),
+        cmocka_unit_test(test_recipient_address),
+        cmocka_unit_test(test_intake_options),
+        cmocka_unit_test(test_auth_as),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_receive_size),
+        cmocka_unit_test(test_message_limits),
+        cmocka_unit_test(test_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,21 @@ static void fields(void **state)
     }
 }
 
+static void local(void **state)
+{
+    (void)state;
+    struct buf b;
+    struct received r = base;
+    r.helo = SPAN("www-data");
+    r.local = true;
+    r.uid = 33;
+    buf_init(&b, 4096);
+    received_print(&b, &r);
+    CHECK_SPAN("a program of this machine", buf_span(&b),
+               SPAN("Received: from www-data (uid 33)\r\n\tby mail.example.com with local\r\n\tid 7A1F" DATE));
+    buf_done(&b);
+}
+
 static void writers(void **state)
 {
     (void)state;
@@ -152,6 +167,7 @@ static void line_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(protocols), cmocka_unit_test(fields),
-                                       cmocka_unit_test(line_length), cmocka_unit_test(writers)};
+                                       cmocka_unit_test(local), cmocka_unit_test(line_length),
+                                       cmocka_unit_test(writers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static struct policy_ace *narrowed(struct test_policy *t)
 static void spoil(struct test_policy *t, int what)
 {
     struct block_header *h = header_of(t);
-    struct receive_connector *c = record_of(t, SECTION_RECEIVE, 0);
+    struct receive_connector *c = record_of(t, SECTION_RECEIVE, 0), *local = record_of(t, SECTION_LOCAL, 0);
     struct send_connector *s = record_of(t, SECTION_SEND, 0);
     struct policy_ace *e = record_of(t, SECTION_ACL, 0), deny = e[0];
     struct ip_range *r = record_of(t, SECTION_RANGES, 0), *proxy = record_of(t, SECTION_PROXIES, 0);
@@ -110,11 +110,23 @@ static void spoil(struct test_policy *t, int what)
     case 68: o->edge_servers.count = UINT32_MAX; break;
     case 69: o->pressure.of[PRESSURE_MEMORY].high = 101; break;
     case 70: o->pressure.of[PRESSURE_MEMORY].medium = UINT64_MAX; break;
+    case 71: h->sections[SECTION_LOCAL].count = 0; break;
+    case 72: local->bindings.count = 1; break;
+    case 73: local->ranges.count = 1; break;
+    case 74: local->proxies.count = 1; break;
+    case 75: local->auth = 1; break;
+    case 76: local->acl.first = 0; break;
+    case 77: local->acl.count++; break;
+    case 78: local->default_domain.len = UINT32_MAX; break;
+    case 79: o->local_submission = LOCAL_SUBMISSIONS; break;
+    case 80: o->pickup_rate = 0; break;
+    case 81: o->pickup_folder.offset = UINT32_MAX; break;
+    case 82: o->replay_folder.len = UINT32_MAX; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 71 };
+enum { SPOILT = 83 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

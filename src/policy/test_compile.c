@@ -197,6 +197,73 @@ static void test_others(void **state UNUSED)
     test_policy_done(&t);
 }
 
+/* What LocalSubmission gives at submit.sock: to the users of this machine, and to root besides. */
+static void test_local_connector(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *objects, *domain;
+        enum local_submission mode;
+        uint32_t users, trusted; /* entries */
+    } rows[] = {
+        {"no server at all", "AcceptedDomain: Name=a|DomainName=Example.COM|Default=$true", "example.com",
+         LOCAL_ANY_SENDER, 6, 0},
+        {"any sender", "TransportServer: LocalSubmission=AnySender", "", LOCAL_ANY_SENDER, 6, 0},
+        {"own sender",
+         "TransportServer: LocalSubmission=OwnSender\nAcceptedDomain: Name=a|DomainName=*.x.test|Default=$true",
+         "x.test", LOCAL_OWN_SENDER, 4, 2},
+        {"disabled", "TransportServer: LocalSubmission=Disabled\nAcceptedDomain: Name=a|DomainName=x.test", "",
+         LOCAL_DISABLED, 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct test_policy t;
+        uint32_t users = 0, trusted = 0;
+        test_policy_init(&t);
+        test_add(&t, rows[i].objects);
+        test_open(&t);
+        const struct receive_connector *c = policy_local_connector(t.policy);
+        const struct policy_ace *e = policy_acl(t.policy, c->acl);
+        for (uint32_t k = 0; k < c->acl.count; k++) {
+            users += e[k].kind == PRINCIPAL_AUTHENTICATED_USERS;
+            trusted += e[k].kind == PRINCIPAL_EXTERNALLY_SECURED;
+            CHECK(rows[i].name, !e[k].deny && e[k].right != RIGHT_ACCEPT_HEADERS_ORGANIZATION);
+        }
+        CHECK_INT(rows[i].name, policy_settings(t.policy)->local_submission, rows[i].mode);
+        CHECK_INT(rows[i].name, users, rows[i].users);
+        CHECK_INT(rows[i].name, trusted, rows[i].trusted);
+        CHECK_INT(rows[i].name, c->acl.count, users + trusted);
+        CHECK_SPAN(rows[i].name, policy_text(t.policy, c->default_domain), span_of(rows[i].domain));
+        CHECK_INT(rows[i].name, policy_receive_connector_count(t.policy), 0);
+        test_policy_done(&t);
+    }
+}
+
+static void test_pickup_folders(void **state UNUSED)
+{
+    static const struct {
+        const char *objects, *pickup, *replay;
+        uint32_t rate, header, recipients;
+    } rows[] = {
+        {"AcceptedDomain: Name=a|DomainName=x.test", "pickup", "replay", 100, 65536, 100},
+        {"TransportServer: PickupDirectoryPath=$null|ReplayDirectoryPath=replay/b|"
+         "PickupDirectoryMaxMessagesPerMinute=#7|PickupDirectoryMaxHeaderSize=#40000|"
+         "PickupDirectoryMaxRecipientsPerMessage=#9",
+         "", "replay/b", 7, 40000, 9},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct test_policy t;
+        test_policy_init(&t);
+        test_add(&t, rows[i].objects);
+        test_open(&t);
+        const struct transport_settings *o = policy_settings(t.policy);
+        CHECK_SPAN(rows[i].objects, policy_text(t.policy, o->pickup_folder), span_of(rows[i].pickup));
+        CHECK_SPAN(rows[i].objects, policy_text(t.policy, o->replay_folder), span_of(rows[i].replay));
+        CHECK_INT(rows[i].objects, o->pickup_rate, rows[i].rate);
+        CHECK_INT(rows[i].objects, o->pickup_max_header, rows[i].header);
+        CHECK_INT(rows[i].objects, o->pickup_max_recipients, rows[i].recipients);
+        test_policy_done(&t);
+    }
+}
+
 static void test_refused_records(void **state UNUSED)
 {
     static const struct {
@@ -303,6 +370,8 @@ int main(void)
         cmocka_unit_test(test_receive_connector),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_local_connector),
+        cmocka_unit_test(test_pickup_folders),
         cmocka_unit_test(test_refused_records),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_deterministic),

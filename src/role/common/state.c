@@ -126,7 +126,10 @@ enum err_code state_load(const char *state, struct node_settings *ret, struct er
 
 static enum err_code make_folder(const char *path, mode_t mode, struct err *err)
 {
-    if (mkdir(path, mode) < 0 && errno != EEXIST)
+    int rc = mkdir(path, mode);
+    if (rc == 0 && (mode & S_IWGRP)) /* which a usual umask takes away */
+        rc = chmod(path, mode);
+    if (rc < 0 && errno != EEXIST)
         return err_errno(err, errno, "cannot make the folder %s", path);
     struct stat st;
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))

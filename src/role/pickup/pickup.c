@@ -19,6 +19,7 @@
 enum {
     POLL_MS = 5000,
     QUIET_MS = 50,      /* between the kernel's word of a change and the look */
+    HOLD_MS = 2000,     /* without trying where it could not go on: until a poll behind that */
     ENTRIES_MAX = 4096, /* looked at in one turn */
     ACTIVE_MAX = 16,    /* messages under way */
     PATH_MAX_BYTES = 1300
@@ -125,7 +126,7 @@ static void on_settled(void *context, bool again_later)
 {
     struct station *s = context;
     if (again_later)
-        s->hold_until_ms = clock_mono_ms() + POLL_MS;
+        s->hold_until_ms = clock_mono_ms() + HOLD_MS;
     else
         look_in(QUIET_MS);
     finish();
@@ -153,7 +154,7 @@ static bool take(struct station *s, const char *name)
     if (code) {
         log_refused(s, name, &err);
         if (code != ERR_INVALID)
-            s->hold_until_ms = clock_mono_ms() + POLL_MS;
+            s->hold_until_ms = clock_mono_ms() + HOLD_MS;
         return code == ERR_INVALID;
     }
     return message_start(pickup.role, pickup.policy, s->kind, &file, &owner) != NULL;

@@ -95,7 +95,7 @@ class Server:
                 out.append(int(d))
         return out
 
-    ROLES = ("receive", "directory", "queue", "deliver", "manage")
+    ROLES = ("receive", "directory", "queue", "deliver", "manage", "pickup")
 
     def kill9(self, role=None):
         """SIGKILL to one role's processes, or to the whole server, supervisor first."""
