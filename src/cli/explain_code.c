@@ -63,10 +63,24 @@ static void put_word(struct buf *out, struct span s)
     buf_add_char(out, '\'');
 }
 
+/* A program of this machine, at submit.sock: what it may no connector says, and there is no port to ask about. */
+static bool is_local(const struct event *e)
+{
+    return span_ends(e->field[DENIAL_LOCAL], SPAN(":0"));
+}
+
 /* The same question to the present policy. */
 static void put_again(struct buf *out, const struct event *e)
 {
     struct span recipient = e->field[DENIAL_RECIPIENT];
+    if (is_local(e)) {
+        buf_add(out,
+                SPAN("  mailreeve shell -c 'Get-TransportServer | fl LocalSubmission'\n"
+                     "  Set-TransportServer -LocalSubmission AnySender    lets every user of this machine send as "
+                     "anybody\n"
+                     "  Set-TransportServer -LocalSubmission OwnSender    as themselves, and root as anybody\n"));
+        return;
+    }
     buf_add(out, SPAN("  mailreeve explain --remote "));
     put_text(out, address_of(e->field[DENIAL_REMOTE]));
     buf_add(out, SPAN(" --local "));

@@ -1,4 +1,6 @@
 """The header firewall: by session, and on every other way in or out."""
+import os
+
 from table import AS, DEVIATES, NOT_YET, Row, Section
 from rows_rights import RELAY, open_hop
 from world import ALICE, BASIC, BOB, EXTERNAL
@@ -59,15 +61,28 @@ def to_mailbox(w):
     assert not fields(raw, "X-MS-Exchange-Organization-Odd") and not fields(raw, "X-MS-Exchange-Forest-Odd")
 
 
-def pickup(w):
-    import os
-    folder = w.hub.state + "/pickup"
-    assert os.path.isdir(folder), "there is no pickup folder"
+def dropped(w, folder, front=b"", to=BOB):
     marker = w.marker()
-    with open(folder + "/x.tmp0", "wb") as f:
-        f.write(message(marker, ALICE, BOB, headers=HEADERS))
-    os.rename(folder + "/x.tmp0", folder + "/x.eml")
-    assert kept(w.hub.wait_mail(BOB, marker, timeout=3)[0]) == (False, False, False)
+    path = "%s/%s/f%d" % (w.hub.state, folder, w.number())
+    with open(path + ".new", "wb") as f:
+        f.write(front + message(marker, ALICE, to, headers=HEADERS))
+    os.rename(path + ".new", path + ".eml")
+    return marker
+
+
+def pickup(w):
+    raw = w.hub.wait_mail(BOB, dropped(w, "pickup"))[0]
+    assert kept(raw) == (False, False, False)
+    assert not fields(raw, "X-MS-Exchange-Organization-SCL")
+
+
+def replay(w):
+    """Seen at a next hop that may have all classes."""
+    domain = open_hop(w)
+    for created, want in ((b"", (True, False, False)), (b"X-CreatedBy: somebody\n", (True, False, False)), (b"X-CreatedBy: MSExchange12\n", (True, True, True))):
+        marker = dropped(w, "replay", b"X-Sender: <s@x.test>\n" + created + b"X-Receiver: <far@%s>\n" % domain.encode())
+        raw = wait_for("it at the next hop", lambda m=marker: w.outside.got(m))[0]["data"]
+        assert kept(raw) == want, (created, kept(raw))
 
 
 def stamped(w):
@@ -96,8 +111,8 @@ H = Section("9", "Header firewall", (
     Row("Custom without group", "strips everything", AS, session_keeps("-PermissionGroups None", (False, False, False), change=lambda c: [
         c.grant("ms-Exch-SMTP-Submit"), c.grant("ms-Exch-SMTP-Accept-Authoritative-Domain-Sender"), c.grant("ms-Exch-SMTP-Accept-Any-Sender")])),
     Row("names", "a class is known by its name, in any case, with what is folded", AS, folded),
-    Row("Pickup directory", "all removed", NOT_YET, pickup, "There is no pickup folder yet."),
-    Row("Replay directory", "routing kept, the X- classes with X-CreatedBy", NOT_YET, None, "There is no replay folder."),
+    Row("Pickup directory", "all removed", AS, pickup),
+    Row("Replay directory", "routing kept, the X- classes with X-CreatedBy", AS, replay, "X-CreatedBy: MSExchange with any version, or Mailreeve."),
     Row("Drop directory", "X- classes removed", NOT_YET, None, "There is no drop folder."),
     Row("To mailbox delivery", "a fixed list of X- fields stays, routing stays", AS, to_mailbox, "SCL and the Auth fields stay."),
     Row("Original message inside a DSN", "all removed", AS, dsn),

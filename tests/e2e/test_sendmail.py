@@ -158,7 +158,7 @@ def test_exit_statuses(local, marker, args, text, status, says):
 
 
 def test_who_may_send_as_whom(local, marker):
-    def tried(uid, sender, mode=None):
+    def tried(uid, sender):
         text = b"From: <%s>\nSubject: x\n\n%s\n" % (sender.encode(), marker.encode())
         return local.send("-f", sender, BOB, text=text, uid=uid)
     try:
@@ -174,7 +174,10 @@ def test_who_may_send_as_whom(local, marker):
         assert tried(0, "ceo@example.com").returncode == OK, "root"
         local.mode("Disabled")
         p = tried(NOBODY, "nobody@example.com")
-        assert p.returncode == NOPERM and re.search(rb"\[mr-\w+\]", p.stderr)
+        assert p.returncode == NOPERM
+        code = re.search(rb"\[(mr-\w+)\]", p.stderr).group(1).decode()
+        why = wait_for("the refusal in the ring", lambda: run([BINARY, "explain", "--state", local.server.state, code], check=False).stdout)
+        assert b"LOCAL\\nobody" in why and b"Set-TransportServer -LocalSubmission OwnSender" in why
         assert tried(0, "root@example.com").returncode == NOPERM
     finally:
         local.mode("AnySender")
