@@ -2,12 +2,12 @@
 #pragma once
 
 #include "gate/gate.h"
+#include "role/common/content.h"
 #include "role/common/messages.h"
 #include "role/common/policy_ref.h"
 #include "role/common/protocol_log.h"
 #include "role/receive/admission.h"
 #include "role/receive/connection.h"
-#include "role/receive/content.h"
 #include "role/receive/session.h"
 #include "sasl/sasl.h"
 

@@ -6,7 +6,7 @@
  * message can come in the same read that made it large: then `envelope` waits for the spool file as the content
  * does.
  */
-#include "role/receive/content.h"
+#include "role/common/content.h"
 
 #include "base/cursor.h"
 #include "role/common/submission.h"
