@@ -114,8 +114,9 @@ static enum sendmail_exit list_queue(const char *state)
 {
     char command[] = "shell", option[] = "--state", what[] = "-c";
     char script[] =
-        "Get-Message -ResultSize Unlimited | Format-List Identity, Size, DateReceived, FromAddress, Status, "
-        "Queue, LastError; Get-Queue | Measure-Object -Property MessageCount -Sum | Format-List Count, Sum";
+        "Get-Message -ResultSize Unlimited -IncludeRecipientInfo | Format-List Identity, Size, DateReceived, "
+        "FromAddress, Recipients, Status, Queue, LastError; Get-Queue | Measure-Object -Property MessageCount -Sum "
+        "| Format-List Count, Sum";
     char *copy = strdup(state);
     if (!may_list(state)) {
         free(copy);

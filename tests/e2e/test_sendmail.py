@@ -220,7 +220,8 @@ def test_mailq(local, marker):
     try:
         assert local.send("-f", sender, "far@slow.test", text=b"\n%s\n" % marker.encode()).returncode == OK
         wait_for("it in the list", lambda: sender.encode() in local.run([local.bin + "/mailq"]).stdout)
-        assert sender.encode() in local.send("-bp").stdout
+        listed = local.send("-bp").stdout
+        assert sender.encode() in listed and b"far@slow.test" in listed
         p = local.run([local.bin + "/mailq"], uid=NOBODY)
         assert p.returncode == NOPERM and marker.encode() not in p.stdout + p.stderr
         open_now.append(True)
