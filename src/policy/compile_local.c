@@ -5,7 +5,12 @@
  */
 #include "policy/compile_internal.h"
 
-enum { LOCAL_CONNECTIONS = 500, LOCAL_HEADER = 256 << 10, LOCAL_MINUTE_MS = 60000 };
+enum {
+    LOCAL_CONNECTIONS = 500,
+    LOCAL_CONNECTIONS_PER_USER = 100,
+    LOCAL_HEADER = 256 << 10,
+    LOCAL_MINUTE_MS = 60000
+};
 
 static const char *const submission_words[] = {
     [LOCAL_ANY_SENDER] = "AnySender", [LOCAL_OWN_SENDER] = "OwnSender", [LOCAL_DISABLED] = "Disabled"};
@@ -72,7 +77,7 @@ void compile_local_connector(struct compiler *c, const struct policy_input *in)
         .max_hops = 30,
         .max_local_hops = 8,
         .max_connections = LOCAL_CONNECTIONS,
-        .max_connections_per_source = POLICY_UNLIMITED, /* all come from one address */
+        .max_connections_per_source = LOCAL_CONNECTIONS_PER_USER, /* no user keeps the others out */
         .max_percentage_per_source = 100,
         .max_protocol_errors = 5,
         .max_logon_failures = 3,

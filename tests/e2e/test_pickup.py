@@ -24,8 +24,10 @@ def hub():
     s.shell("Set-TransportServer -PickupDirectoryMaxMessagesPerMinute 20000")
     settle()
     yield s
+    log = s.log_text()
     s.close()
     s.hop.close()
+    assert "after a power cut" not in log, "the folder could not be flushed"
 
 
 def drop(server, name, content, folder="pickup"):

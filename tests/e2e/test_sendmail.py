@@ -202,6 +202,22 @@ def test_no_password_and_no_relay_by_claim(local):
         assert f.readline()[:1] == b"5"
 
 
+def test_no_user_keeps_the_others_out(local, marker):
+    """A hundred connections a user."""
+    script = ("import socket, sys\nheld, said = [], b''\nwhile not said.startswith(b'421'):\n s = socket.socket(socket.AF_UNIX)\n s.settimeout(20)\n"
+              " s.connect(sys.argv[1])\n held.append(s)\n said = s.recv(4096)\nprint(len(held), said.decode(), flush=True)\nsys.stdin.read()\n")
+    p = subprocess.Popen(local.as_user(NOBODY, ["/usr/bin/python3", "-c", script, local.server.state + "/submit.sock"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        said = p.stdout.readline().decode()
+        assert said.startswith("101 421 4.3.2") and "MaxInboundConnectionPerSource" in said and "Local submission" in said, said
+        assert local.send(BOB, uid=NOBODY).returncode == TEMPFAIL
+        assert local.send(BOB, text=b"\n%s\n" % marker.encode()).returncode == OK
+    finally:
+        p.communicate(timeout=20)
+    local.server.wait_mail(BOB, marker)
+    wait_for("room again", lambda: local.send(BOB, uid=NOBODY).returncode == OK)
+
+
 def test_smtp_on_standard_input(local, marker):
     p = local.send("-bs", text=("EHLO x\nMAIL FROM:<a@b.test>\nRCPT TO:<%s>\nDATA\nSubject: y\n\n%s\n.\nQUIT\n" % (ALICE, marker)).encode())
     assert p.returncode == OK

@@ -165,6 +165,11 @@ enum err_code folder_claim(struct folder *f, const char *name, struct folder_fil
     return ERR_NONE;
 }
 
+enum err_code folder_flush(const struct folder *f, struct err *err)
+{
+    return fsync(f->fd) < 0 ? err_errno(err, errno, "cannot flush the folder") : ERR_NONE;
+}
+
 bool folder_file_changed(const struct folder_file *file)
 {
     struct stat now;

@@ -64,5 +64,7 @@ enum folder_outcome {
     FOLDER_BAD,
 };
 
+/* What was removed stays so, also after a power cut. */
+enum err_code folder_flush(const struct folder *f, struct err *err);
 /* Settles and closes it. What the system refuses is in err: the file stays .tmp then. */
 enum err_code folder_settle(struct folder_file *file, enum folder_outcome outcome, struct err *err);

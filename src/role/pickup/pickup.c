@@ -31,6 +31,7 @@ struct station {
     char path[PATH_MAX_BYTES]; /* of the open folder; empty: none is */
     struct folder folder;
     struct allowance allowance;
+    bool removed;          /* files, since the folder was flushed */
     int64_t hold_until_ms; /* the queue takes nothing now */
     uv_fs_event_t watch;
     bool watching;
@@ -116,10 +117,28 @@ static bool may_take(const struct station *s)
     return clock_mono_ms() >= s->hold_until_ms;
 }
 
+/*
+ * Before more is taken: what a power cut brings back, and so sends twice, is no more than what was under way at one
+ * time. One flush for all that were sent since the last look.
+ */
+static void flush(struct station *s)
+{
+    struct err err = {0};
+    if (!s->removed)
+        return;
+    s->removed = false;
+    if (folder_flush(&s->folder, &err))
+        log_text(LOG_ERROR, "pickup-folder", "what was sent may be sent again after a power cut: %s", err.text);
+}
+
 static void finish(void)
 {
-    if (pickup.draining && messages_active() == 0)
-        role_exit(pickup.role, EXIT_SUCCESS);
+    if (!pickup.draining || messages_active())
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(pickup.stations); i++)
+        if (pickup.stations[i].folder.dir)
+            flush(&pickup.stations[i]);
+    role_exit(pickup.role, EXIT_SUCCESS);
 }
 
 static void on_settled(void *context, bool again_later)
@@ -127,8 +146,8 @@ static void on_settled(void *context, bool again_later)
     struct station *s = context;
     if (again_later)
         s->hold_until_ms = clock_mono_ms() + HOLD_MS;
-    else
-        look_in(QUIET_MS);
+    s->removed = s->removed || !again_later;
+    look_in(QUIET_MS); /* for more, and to flush */
     finish();
 }
 
@@ -165,7 +184,10 @@ static void look(struct station *s)
     char name[FOLDER_NAME_MAX + 1];
     unsigned budget = ENTRIES_MAX;
     uint32_t rate = policy_settings(policy_ref_policy(pickup.policy))->pickup_rate;
-    if (!is_open(s) || !may_take(s))
+    if (!is_open(s))
+        return;
+    flush(s);
+    if (!may_take(s))
         return;
     enum folder_step step = FOLDER_FILE;
     while (messages_active() < ACTIVE_MAX && allowance_now(&s->allowance, rate, clock_mono_ms()) &&

@@ -196,6 +196,7 @@ static void test_what_it_must_be(void **state)
     struct folder f;
     char path[128];
     assert_true(folder_is_current(&b->folder, b->path));
+    assert_int_equal(folder_flush(&b->folder, &b->err), ERR_NONE);
     assert_int_equal(chmod(b->path, 0777), 0);
     assert_int_equal(folder_open(b->path, &f, &b->err), ERR_DENIED);
     assert_non_null(strstr(b->err.text, "chmod o-w"));

@@ -123,6 +123,8 @@ void session_proxy_free(struct session *s);
 /* ---- session_local.c: programs of this machine ---- */
 /* True when the session is one and its user's name must be asked first; session_open is called again behind it. */
 bool session_local_begin(struct session *s);
+/* What its connections are counted by: an address of the loopback network that stands for the user. */
+struct ip_addr session_local_source(const struct session *s);
 /* It is that user who has connected. */
 void session_local_log_on(struct session *s);
 /* ---- session_grants.c ---- */

@@ -48,7 +48,8 @@ static void print_refusal(struct session *s, const struct smtp_limit *limit, str
 bool session_admit(struct session *s)
 {
     struct smtp_limit limit;
-    if (admission_enter(&s->admission, s->policy, s->connector, s->remote.addr, &limit))
+    struct ip_addr source = s->is_local ? session_local_source(s) : s->remote.addr;
+    if (admission_enter(&s->admission, s->policy, s->connector, source, &limit))
         return true;
     s->turned_away = true;
     struct buf reply;

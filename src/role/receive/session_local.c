@@ -48,6 +48,11 @@ bool session_local_begin(struct session *s)
     return false;
 }
 
+struct ip_addr session_local_source(const struct session *s)
+{
+    return ip_v4(127, (uint8_t)(s->uid >> 16), (uint8_t)(s->uid >> 8), (uint8_t)s->uid);
+}
+
 void session_local_log_on(struct session *s)
 {
     const struct accepted_domain *own = policy_default_domain(s->policy);
