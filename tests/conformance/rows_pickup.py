@@ -151,6 +151,19 @@ def access(w):
         assert os.stat(os.path.join(w.hub.state, folder)).st_mode & 0o7777 == 0o770
 
 
+def waits_at_medium(w):
+    marker = w.marker()
+    w.hub.shell("Set-TransportServer -QueueDiskMediumThreshold 1024TB")
+    try:
+        wait_for("medium", lambda: w.hub.one("Get-ResourcePressure QueueDisk")["Level"] == "Medium")
+        name = drop(w, FROM + TO + b"\n%s\n" % marker.encode())
+        local(w)  # the organisation's own mail goes on meanwhile
+        assert file_of(w, name, "eml") and not w.hub.mail(BOB, marker)
+    finally:
+        w.hub.shell("Set-TransportServer -QueueDiskMediumThreshold $null")
+    w.hub.wait_mail(BOB, marker)
+
+
 def local(w):
     marker = w.marker()
     p = subprocess.run([BINARY, "sendmail", "--state", w.hub.state, "-i", BOB], input=b"Subject: x\n\n%s\n" % marker.encode(), stderr=subprocess.PIPE, timeout=30)
@@ -180,6 +193,7 @@ P = Section("11.6", "Pickup and Replay", (
     Row("folders elsewhere", "any path", DEVIATES, lambda w: w.refused("Set-TransportServer -PickupDirectoryPath /srv/pickup", "PickupDirectoryPath", "pickup/NAME"),
         "Below pickup/ and replay/ of the state folder: the process can reach nothing else. Mount there what lies elsewhere."),
     Row("switched off", "path $null", AS, disabled),
+    Row("back pressure", "Pickup and Replay are refused from medium on", AS, waits_at_medium, "The files wait."),
     Row("sendmail", "nothing", BEYOND, local, "mailreeve sendmail and mailq for the programs of this machine; Set-TransportServer -LocalSubmission says what their users may."),
 ))
 

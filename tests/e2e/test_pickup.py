@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from support.server import Server, settle, wait_logged
+from support.server import BINARY, Server, settle, wait_logged
 from support.sink import Sink
-from support.util import fields, message, split_message, wait_for
+from support.util import fields, message, run, split_message, wait_for
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
@@ -212,6 +212,28 @@ def test_rate(hub, marker):
     hub.shell("Set-TransportServer -PickupDirectoryMaxMessagesPerMinute 20000")
     hub.wait_mail(BOB, marker, count=3)
     assert len(hub.mail(BOB, marker)) == 3
+
+
+def test_back_pressure(hub, marker):
+    """From medium on the files wait, while the users of this machine may still send; at high they are told: later."""
+    def level(name):
+        return hub.one("Get-ResourcePressure QueueDisk")["Level"] == name
+
+    def sendmail():
+        return run([BINARY, "sendmail", "--state", hub.state, BOB], input=b"\n%s\n" % marker.encode(), check=False).returncode
+    hub.shell("Set-TransportServer -QueueDiskMediumThreshold 1024TB")
+    try:
+        wait_for("medium", lambda: level("Medium"))
+        drop(hub, "a", message(marker, ALICE, BOB))
+        assert sendmail() == 0
+        hub.wait_mail(BOB, marker)
+        hub.shell("Set-TransportServer -QueueDiskHighThreshold 1024TB -QueueDiskMediumThreshold 1024TB")
+        wait_for("high", lambda: level("High"))
+        assert sendmail() == 75
+        assert names(hub) == ["a.eml"] and len(hub.mail(BOB, marker)) == 1
+    finally:
+        hub.shell("Set-TransportServer -QueueDiskHighThreshold $null -QueueDiskMediumThreshold $null")
+    hub.wait_mail(BOB, marker, count=2)
 
 
 def test_left_over(hub, marker):

@@ -1,6 +1,6 @@
 /*
  * pressure_page.h: the state of the resources (policy/pressure.h) as the supervisor publishes it: one memory that
- * it alone can write and receive, queue and manage read. To know the level costs the load of a word.
+ * it alone can write and receive, queue, manage and pickup read. To know the level costs the load of a word.
  */
 #pragma once
 

@@ -41,7 +41,8 @@ enum message_type {
     CONTROL_TRUST,     /* receive only: PEM of the authorities of client certificates, a large body; may be empty */
     CONTROL_CALLS,     /* manage only: 1 descriptor, on which it asks the supervisor CERTIFICATES_* */
     CONTROL_FAULT,     /* queue only: u8 role, queue or deliver, whose process before this one ended by a fault */
-    CONTROL_RESOURCES, /* receive, queue, manage: nothing; 1 descriptor, the memory of role/common/pressure_page.h
+    CONTROL_RESOURCES, /* receive, queue, manage, pickup: nothing; 1 descriptor, the memory of
+                        * role/common/pressure_page.h
                         */
     CONTROL_KEYTAB,    /* directory only: the keytab for GSSAPI (sasl/keytab.h), or nothing: there are no keys */
     CONTROL_GSSAPI,    /* receive only: bool directory has keys, str for whom, or why there are none */

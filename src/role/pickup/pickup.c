@@ -3,9 +3,10 @@
  * reading files blocks, and because what it may touch is two folders and nothing else: neither the network's bytes
  * (receive) nor the queue (queue) share a process with what a local user has written.
  *
- * It takes: POLICY_SNAPSHOT from manage; answers from queue. Files are looked for every POLL_MS, and sooner where
- * the kernel says that a folder has changed.
+ * It takes: CONTROL_RESOURCES from the supervisor; POLICY_SNAPSHOT from manage; answers from queue. Files are
+ * looked for every POLL_MS, and sooner where the kernel says that a folder has changed.
  */
+#include "role/common/pressure_page.h"
 #include "role/common/roles.h"
 #include "role/pickup/allowance.h"
 #include "role/pickup/message.h"
@@ -111,10 +112,13 @@ static bool is_open(struct station *s)
 
 /* ---- files ---- */
 
-/* The one place that decides whether mail may come in this way now: what may not waits in its file. */
+/*
+ * The one place that decides whether mail may come in this way now: what may not waits in its file. While resources
+ * are short, the folders count as outside (policy/pressure.h).
+ */
 static bool may_take(const struct station *s)
 {
-    return clock_mono_ms() >= s->hold_until_ms;
+    return clock_mono_ms() >= s->hold_until_ms && pressure_admits(pressure_page_level(), PRESSURE_FROM_OUTSIDE);
 }
 
 /*
@@ -237,6 +241,15 @@ static void on_policy(struct role *role, struct frame *f)
     look_in(0);
 }
 
+static void on_control(struct role *role, struct frame *f)
+{
+    (void)role;
+    if (f->type == CONTROL_RESOURCES)
+        pressure_page_take(f);
+    else if (f->type != CONTROL_RELOAD)
+        role_bad_frame(ROLE_KINDS, f, "not expected by pickup");
+}
+
 static void on_frame(struct role *role, enum role_kind peer, uint32_t index, struct link *link, struct frame *f)
 {
     (void)index;
@@ -270,5 +283,9 @@ static enum err_code start(struct role *role, struct err *err)
 
 static const char *const state_paths[] = {"pickup", "replay", NULL};
 
-const struct role_main pickup_role = {
-    .kind = ROLE_PICKUP, .start = start, .on_frame = on_frame, .on_drain = on_drain, .state_paths = state_paths};
+const struct role_main pickup_role = {.kind = ROLE_PICKUP,
+                                      .start = start,
+                                      .on_frame = on_frame,
+                                      .on_control = on_control,
+                                      .on_drain = on_drain,
+                                      .state_paths = state_paths};

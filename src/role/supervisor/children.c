@@ -280,7 +280,7 @@ static void child_start(struct child *c)
         tell_queue(s, ROLE_QUEUE);
     if (c->kind == ROLE_RECEIVE)
         counting_hand_over(s, c);
-    if (c->kind == ROLE_RECEIVE || c->kind == ROLE_QUEUE || c->kind == ROLE_MANAGE)
+    if (c->kind == ROLE_RECEIVE || c->kind == ROLE_PICKUP || c->kind == ROLE_QUEUE || c->kind == ROLE_MANAGE)
         pressure_hand_over(s, c);
     if (c->kind == ROLE_RECEIVE || c->kind == ROLE_DELIVER)
         keys_hand_over(s, c);
