@@ -108,7 +108,8 @@ static void ask_rcpt(struct dialogue *d, const struct smtp_recipient *rcpt)
     give(d, &a, recipient == GATE_RECIPIENT_GUARDED ? EXPLAIN_CAUSE_AUTH_WANTED : EXPLAIN_CAUSE_NO_MAILBOX);
     d->step->note = recipient == GATE_RECIPIENT_UNAVAILABLE
                         ? found.text
-                        : SPAN("who may not relay is told at once whether the directory knows the address");
+                        : SPAN("who neither may relay nor bypasses anti-spam is told at once whether the directory "
+                               "knows the address");
 }
 
 static void take_content(void *context UNUSED, struct span bytes UNUSED)

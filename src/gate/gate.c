@@ -2,8 +2,8 @@
  * gate.c: who the session is, and what AUTH, MAIL and RCPT are answered with.
  *
  * Told at once that there is no such mailbox are programs of this machine (cron could not read a report) and
- * sessions that may not relay (they are the Internet: a refusal here spares a report to a forged sender). Who may
- * relay, a user or an application, is told by a report.
+ * sessions that neither may relay nor bypass anti-spam (they are the Internet: a refusal here spares a report to a
+ * forged sender). The others, a user or an application, are told by a report.
  */
 #include "gate/gate.h"
 
@@ -186,6 +186,17 @@ static bool is_known_by_directory(const struct policy *p, struct span address)
     return d && d->type == DOMAIN_AUTHORITATIVE && !postmaster;
 }
 
+/* Exchange's Recipient Filter: who may relay, or bypasses anti-spam, is told by a report. */
+static struct decision pass_recipient_filter(const struct gate *g, const struct conditions *when,
+                                             struct span address)
+{
+    static const enum right rights[] = {RIGHT_ACCEPT_ANY_RECIPIENT, RIGHT_BYPASS_ANTI_SPAM};
+    struct decision d = {0};
+    for (size_t i = 0; i < ARRAY_LEN(rights) && d.verdict != VERDICT_ALLOW; i++)
+        d = decide_right_to(g->policy, g->connector, &g->token, when, rights[i], address);
+    return d;
+}
+
 struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span address)
 {
     g->tx.sender = sender;
@@ -195,7 +206,7 @@ struct gate_verdict gate_rcpt(struct gate *g, struct span sender, struct span ad
     if (!v.ask_send_as.len)
         gate_use(g, &d);
     if (d.verdict == VERDICT_ALLOW && is_known_by_directory(g->policy, address)) {
-        v.second = decide_right_to(g->policy, g->connector, &g->token, &when, RIGHT_ACCEPT_ANY_RECIPIENT, address);
+        v.second = pass_recipient_filter(g, &when, address);
         v.ask_directory = g->local || v.second.verdict != VERDICT_ALLOW;
         gate_use(g, &v.second);
     }

@@ -70,7 +70,8 @@ struct gate_verdict {
     struct decision decision; /* step_count 0: none was needed, the answer follows from what the client sent */
     /*
      * A second right that was asked for once the first decision allowed (step_count 0: none was). MAIL:
-     * Bypass-Message-Size-Limit. RCPT: Accept-Any-Recipient, which spares its holder the question to the directory.
+     * Bypass-Message-Size-Limit. RCPT: Accept-Any-Recipient, or otherwise Bypass-Anti-Spam, which spare their
+     * holder the question to the directory.
      */
     struct decision second;
     /*

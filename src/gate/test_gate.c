@@ -26,6 +26,7 @@ static void add_policy(struct test_policy *t)
              "ADPermission: Connector=hardened|User=" ANON "|ExtendedRight=ms-Exch-SMTP-Submit\n"
              "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Bypass-Message-Size-Limit\n"
              "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Accept-Headers-Organization\n"
+             "ADPermission: Connector=big|User=" ANON "|ExtendedRight=ms-Exch-Bypass-Anti-Spam\n"
              "AcceptedDomain: Name=own|DomainName=example.com|DomainType=Authoritative|Default=$true\n"
              "AcceptedDomain: Name=shared|DomainName=shared.test|DomainType=InternalRelay\n"
              "ReceiveConnector: Guid=mutual|Name=mutual|Bindings=[0.0.0.0:98]|RemoteIPRanges=[0.0.0.0/0]|"
@@ -224,6 +225,8 @@ static const struct {
     {"a relay to our own", "relay", false, "bob@example.com", NULL, false},
     {"a relay to the world", "relay", false, "bob@far.test", NULL, false},
     {"a user to our own", "client", true, "bob@example.com", NULL, false},
+    {"past anti-spam, to our own", "big", false, "bob@example.com", NULL, false},
+    {"past anti-spam, to the world", "big", false, "bob@far.test", NO_RELAY, false},
 };
 
 static void test_envelopes(void **state UNUSED)

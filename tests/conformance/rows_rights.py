@@ -1,9 +1,9 @@
 """The rights: what each gives and what its absence means; and the sender rule."""
-from table import AS, DEVIATES, NOT_YET, Row, Section
+from table import AS, DEVIATES, Row, Section
 from world import ALICE, ANONYMOUS, BASIC, BOB, EXTERNAL, PASSWORD, expect
 from rows_groups import EXCH50, FLAG, FOREST, ORGANIZATION, OWN, RELAY, ROUTING, SENDER, SIZE, SPAM, SUBMIT
 from support.server import quote
-from support.util import fields, message
+from support.util import fields, message, wait_for
 
 
 def submit(w):
@@ -133,6 +133,19 @@ def bypass_size(w):
         assert s.send_mail("x@outside.test", BOB, b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 800) == "250 2.6.0"
 
 
+def bypass_anti_spam(w):
+    c, nobody = w.connector("-PermissionGroups AnonymousUsers"), "nobody%d@example.com" % w.number()
+    with c.session() as s:
+        assert s.mail(ALICE) == 250
+        expect(s.rcpt(nobody), "550 5.1.1 User unknown")
+    with c.grant(SPAM).session() as s:
+        assert s.send_mail(ALICE, nobody, message(w.marker(), ALICE, nobody)) == "250 2.6.0"
+        s.cmd("RSET")
+        s.mail(ALICE)
+        expect(s.rcpt("x@outside.test"), "550 5.7.1 Unable to relay")
+    wait_for("the report", lambda: [m for m in w.hub.mail(ALICE, nobody) if b"multipart/report" in m])
+
+
 def names(w):
     name = w.cold_connector()
     for spelled in ("MS-EXCH-ACCEPT-EXCH50", "ms-exch-smtp-accept-headers-routing", "ms-Exch-SMTP-Bypass-Anti-Spam"):
@@ -160,7 +173,8 @@ RECEIVE = Section("3.1", "Rights of the receive side", (
     Row("ms-Exch-Accept-Headers-Forest", "keeps X-MS-Exchange-Forest-*", AS, accept_headers(FOREST)),
     Row("ms-Exch-SMTP-Accept-Exch50", "the blob of XEXCH50 is kept", DEVIATES, no_exch50,
         "XEXCH50 is not offered: a closed format of Exchange 2003. The right can be granted, so that groups and scripts stay as they are."),
-    Row("ms-Exch-Bypass-Anti-Spam", "filters are skipped", NOT_YET, None, "There is no filter that could be skipped; the right is granted and shown."),
+    Row("ms-Exch-Bypass-Anti-Spam", "filters are skipped", AS, bypass_anti_spam,
+        "There is one, the Recipient Filter: without the right an unknown recipient is refused at RCPT, with it the sender gets a report."),
     Row("ms-Exch-Bypass-Message-Size-Limit", "MaxMessageSize does not hold, neither declared nor counted", AS, bypass_size),
     Row("ms-Exch-SMTP-Accept-XShadow", "not in 2007: the verb is unknown", AS, xshadow),
     Row("names of rights", "letter case and the part SMTP- vary in documents", AS, names),
