@@ -59,7 +59,7 @@ static void domains(void **state)
     }
 }
 
-/* What Python's punycode and RFC 3492, 7.1 say. */
+/* What RFC 5891, UTS 46 and RFC 3492, 7.1 say. */
 static void ascii_form(void **state)
 {
     (void)state;
@@ -77,7 +77,12 @@ static void ascii_form(void **state)
         {"\u03c0\u03b1\u03c1\u03ac\u03b4\u03b5\u03b9\u03b3\u03bc\u03b1", "xn--hxajbheg2az3al"},
         {"\u039c\u03a5\u0386\u0388", "xn--hxac7bvb"},
         {"\u0141\u00d3D\u0179", "xn--d-uga0v4h"},
-        {"\U0001f4a9.la", "xn--ls8h.la"},
+        {"\U0001f4a9.la", NULL},           /* no letter */
+        {"bu\u0308cher", "xn--bcher-kva"}, /* composed */
+        {"\uff42\u00fc", "xn--b-eha"},     /* full width */
+        {"a\u3002\u00fc", NULL},           /* a dot of another script: two labels in one */
+        {"\u0301a\u00fc", NULL},           /* begins with a mark */
+        {"\u05d0a\u00fc", NULL},           /* right to left and left to right */
         {"3\u5e74b\u7d44\u91d1\u516b\u5148\u751f", "xn--3b-ww4c5e180e575a65lsy2b"},
         {"a.\u00fc.b", "a.xn--tda.b"},
         {"ab--\u00fc", NULL},
