@@ -10,6 +10,7 @@
 #include "role/common/fact.h"
 #include "role/common/grant_usage.h"
 #include "role/common/state.h"
+#include "role/common/tracking.h"
 
 /* ---- the person in front (shell_person.c) ---- */
 
@@ -59,6 +60,7 @@ struct shell_local {
     struct denials denials;
     struct object_store *policy, *recipients; /* below the audit trail */
     struct facts_reader facts;
+    struct tracking_reader tracking;
     struct grant_usage usage;
     const char *state;
     struct keytab_view keytab;

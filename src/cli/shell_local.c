@@ -204,6 +204,8 @@ enum err_code shell_local_open(struct shell_local *l, const char *state, const s
         c->denials = &l->denials.view;
         facts_reader_init(&l->facts, state);
         c->facts = &l->facts.view;
+        tracking_reader_init(&l->tracking, state);
+        c->tracking = &l->tracking.view;
         grant_usage_init(&l->usage);
         struct err ignored; /* without it nothing but LastUsed is missing */
         if (!grant_usage_load(&l->usage, state, &ignored))

@@ -5,33 +5,14 @@
  */
 #include "cmdlet/internal.h"
 
-#include <stdio.h>
-
 enum { PAGE = 256, RESULT_SIZE = 1000 };
-
-/* ---- dates ---- */
-
-/* As everywhere, or as Exchange's examples have it: 11/24/2026, with the time behind it where wanted. */
-static bool parse_date(struct span s, int64_t *ret_ms)
-{
-    struct span rest = s, month, day, year;
-    char text[64];
-    if (value_parse_time(s, ret_ms))
-        return true;
-    if (!span_split(&rest, '/', &month) || !span_split(&rest, '/', &day) || rest.len < 4)
-        return false;
-    year = span_head(rest, 4);
-    int n = snprintf(text, sizeof text, "%.*s-%s%.*s-%s%.*s%.*s", SPAN_ARG(year), month.len == 1 ? "0" : "",
-                     SPAN_ARG(month), day.len == 1 ? "0" : "", SPAN_ARG(day), SPAN_ARG(span_from(rest, 4)));
-    return n > 0 && (size_t)n < sizeof text && value_parse_time(span_of(text), ret_ms);
-}
 
 static enum err_code date(struct shell_call *call, const char *name, int64_t otherwise, int64_t *ret,
                           struct err *err)
 {
     const struct value *v = cmdlet_argument(call, name);
     *ret = otherwise;
-    if (!v || (v->kind == VALUE_STRING && parse_date(v->s, ret)))
+    if (!v || (v->kind == VALUE_STRING && cmdlet_parse_date(v->s, ret)))
         return ERR_NONE;
     if (v->kind == VALUE_TIME) {
         *ret = v->i;

@@ -6,6 +6,7 @@
 #include "store/facts/facts.h"
 #include "store/objects.h"
 #include "store/queue_action.h"
+#include "store/tracking/tracking.h"
 #include "tls/certificate_store.h"
 
 struct shell_host;
@@ -56,6 +57,13 @@ struct keytab_view {
                               struct err *err);
 };
 
+/* What became of messages, as seen by Get-MessageTrackingLog. */
+struct tracking_view {
+    /* As tracking_search (store/tracking/tracking.h); folder is below the state folder. */
+    enum err_code (*search)(struct tracking_view *v, struct span folder, const struct tracking_query *q,
+                            tracking_each_fn *each, void *context, struct tracking_found *ret, struct err *err);
+};
+
 /* When entries of ACLs were used, as the sessions told. */
 struct grant_usage_view {
     /* False: not that it is known. *ret_last_ms is since 1970. */
@@ -78,6 +86,7 @@ struct cmdlet_context {
     struct queue_view *queues;              /* NULL: the server is stopped, and the queues cannot be asked */
     struct denial_view *denials;            /* NULL: none are kept here */
     struct fact_view *facts;                /* NULL: none are kept here */
+    struct tracking_view *tracking;         /* NULL: none is kept here */
     struct grant_usage_view *usage;         /* NULL: not known */
     struct pressure_view *pressure;         /* NULL: the server is stopped, and nothing is measured */
     struct certificate_store *certificates; /* NULL: they cannot be administered from here */

@@ -55,12 +55,13 @@ enum {
     DENIAL_COMMANDS = 1,
     PRESSURE_COMMANDS = 1,
     INVENTORY_COMMANDS = 1,
+    TRACKING_COMMANDS = 1,
     CERTIFICATE_COMMANDS = 5
 };
 extern const struct shell_command permission_commands[PERMISSION_COMMANDS], member_commands[MEMBER_COMMANDS],
     queue_commands[QUEUE_COMMANDS], queue_change_commands[QUEUE_CHANGE_COMMANDS], denial_commands[DENIAL_COMMANDS],
     pressure_commands[PRESSURE_COMMANDS], inventory_commands[INVENTORY_COMMANDS],
-    certificate_commands[CERTIFICATE_COMMANDS];
+    certificate_commands[CERTIFICATE_COMMANDS], tracking_commands[TRACKING_COMMANDS];
 
 enum { PLAN_COMMANDS = 5, AUDIT_COMMANDS = 1 };
 extern const struct shell_command plan_commands[PLAN_COMMANDS], audit_commands[AUDIT_COMMANDS];
@@ -98,6 +99,9 @@ enum err_code cmdlet_parse(struct shell_call *call, const struct schema_property
                            const struct value *current, struct value *ret, struct err *err);
 enum err_code cmdlet_facts(struct cmdlet_context *c, struct arena *arena, struct schema_facts *ret,
                            struct err *err);
+
+/* As value_parse_time, or as Exchange's examples have it: 11/24/2026, with the time behind it where wanted. */
+NODISCARD bool cmdlet_parse_date(struct span s, int64_t *ret_ms);
 
 /* ---- find.c: identities ---- */
 /*

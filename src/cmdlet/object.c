@@ -127,3 +127,17 @@ enum err_code cmdlet_facts(struct cmdlet_context *c, struct arena *arena, struct
     };
     return ERR_NONE;
 }
+
+bool cmdlet_parse_date(struct span s, int64_t *ret_ms)
+{
+    struct span rest = s, month, day, year;
+    char text[64];
+    if (value_parse_time(s, ret_ms))
+        return true;
+    if (!span_split(&rest, '/', &month) || !span_split(&rest, '/', &day) || rest.len < 4)
+        return false;
+    year = span_head(rest, 4);
+    int n = snprintf(text, sizeof text, "%.*s-%s%.*s-%s%.*s%.*s", SPAN_ARG(year), month.len == 1 ? "0" : "",
+                     SPAN_ARG(month), day.len == 1 ? "0" : "", SPAN_ARG(day), SPAN_ARG(span_from(rest, 4)));
+    return n > 0 && (size_t)n < sizeof text && value_parse_time(span_of(text), ret_ms);
+}

@@ -128,6 +128,7 @@ static const struct shell_view views[] = {
     VIEW("ClientInventory", "RemoteIP", "User", "HeloName", "Connector", "TlsWeakest", "TlsNewest", "AuthMechanism",
          "MessagesAccepted", "MessagesRefused", "LastSeen"),
     VIEW("ResourcePressure", "Resource", "Level", "Value", "Medium", "High", "Since"),
+    VIEW("MessageTrackingEvent", "Timestamp", "EventId", "Source", "Sender", "Recipients", "MessageSubject"),
     VIEW("ExchangeCertificate", "Thumbprint", "Services", "Status", "Name", "NotAfter"),
     VIEW("Command", "Name", "Synopsis"),
     VIEW("AdminAuditLogEvent", "RunDate", "Caller", "CmdletName", "ObjectModified", "Changes"),
@@ -164,6 +165,8 @@ enum err_code cmdlet_table(struct arena *arena, struct shell_table *ret, struct 
         add(&b, &audit_commands[i]);
     for (size_t i = 0; i < INVENTORY_COMMANDS; i++)
         add(&b, &inventory_commands[i]);
+    for (size_t i = 0; i < TRACKING_COMMANDS; i++)
+        add(&b, &tracking_commands[i]);
     for (size_t i = 0; i < CERTIFICATE_COMMANDS; i++)
         add(&b, &certificate_commands[i]);
     if (b.failed)

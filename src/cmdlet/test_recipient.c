@@ -252,7 +252,7 @@ static void test_help(void **state UNUSED)
 {
     struct bench b;
     bench_init(&b, BENCH_EMPTY);
-    CHECK_INT("count", b.table.command_count, 57);
+    CHECK_INT("count", b.table.command_count, 58);
     for (size_t i = 0; i < b.table.command_count; i++) {
         const struct shell_command *c = b.table.commands[i];
         CHECK(c->name, c->synopsis && *c->synopsis && c->description && *c->description && c->run);

@@ -42,6 +42,44 @@ static const char *const delivery_words[] = {"Maildir", "Lmtp", NULL};
         .help = "The same for high. $null: 500 MB, or a tenth of a file system that is smaller than 5 GB."         \
     }
 
+/* The message tracking log: some 350 bytes an entry, so the default folder holds about 700,000. */
+#define TRACKING_LOG                                                                                               \
+    {.name = "MessageTrackingLogEnabled",                                                                          \
+     .type = SCHEMA_BOOL,                                                                                          \
+     .initial = "True",                                                                                            \
+     .help = "Whether what becomes of each message is written down, for Get-MessageTrackingLog."},                 \
+        {.name = "MessageTrackingLogSubjectLoggingEnabled",                                                        \
+         .type = SCHEMA_BOOL,                                                                                      \
+         .initial = "True",                                                                                        \
+         .help = "Whether the messages' subjects are written there."},                                             \
+        {.name = "MessageTrackingLogMaxAge",                                                                       \
+         .type = SCHEMA_TIMESPAN,                                                                                  \
+         .initial = "30.00:00:00",                                                                                 \
+         .min = SCHEMA_SECOND,                                                                                     \
+         .max = 36500 * SCHEMA_DAY,                                                                                \
+         .help = "Files of the message tracking log that are older go."},                                          \
+        {.name = "MessageTrackingLogMaxDirectorySize",                                                             \
+         .type = SCHEMA_SIZE,                                                                                      \
+         .flags = SCHEMA_UNLIMITED,                                                                                \
+         .initial = "250MB",                                                                                       \
+         .min = 1024,                                                                                              \
+         .max = LOG_SIZE_MAX,                                                                                      \
+         .help = "How large all its files may grow together; the oldest go. Their index takes about a quarter "    \
+                 "more."},                                                                                         \
+        {.name = "MessageTrackingLogMaxFileSize",                                                                  \
+         .type = SCHEMA_SIZE,                                                                                      \
+         .flags = SCHEMA_UNLIMITED,                                                                                \
+         .initial = "10MB",                                                                                        \
+         .min = 1024,                                                                                              \
+         .max = LOG_SIZE_MAX,                                                                                      \
+         .help = "How large one file may grow before another is begun."},                                          \
+    {                                                                                                              \
+        .name = "MessageTrackingLogPath", .type = SCHEMA_STRING, .initial = "log/MessageTracking", .min = 1,       \
+        .max = 255,                                                                                                \
+        .help = "Its folder, below the state folder, which is all that the server may write to. What is in "       \
+                "another folder stays there, and is found when the property names it again."                       \
+    }
+
 static const struct schema_property transport_server[] = {
     SCHEMA_NAME(SCHEMA_READ_ONLY, "This server's FQDN."),
     {"Role", SCHEMA_ENUM, SCHEMA_READ_ONLY, SINCE_OURS, .initial = "Hub", .words = role_words,
@@ -107,6 +145,7 @@ static const struct schema_property transport_server[] = {
         "While more recipients than this wait in the queue, mail from outside is refused with 452 4.3.1."),
     SCHEMA_NUMBER("QueueLengthHighThreshold", SCHEMA_UNLIMITED, SINCE_OURS, "2000000", 0, SCHEMA_INT32,
                   "While more than this, all new mail."),
+    TRACKING_LOG,
     {"UseDowngradedExchangeServerAuth", SCHEMA_BOOL, SCHEMA_INERT, SINCE_2010, .initial = "False",
      .help = "Allows SuppressXAnonymousTls on receive connectors."},
     SCHEMA_TAIL,

@@ -7,7 +7,7 @@ enum {
     SCHEMA_RECEIVE_RULES = 18,
     SCHEMA_SEND_RULES = 5,
     SCHEMA_DOMAIN_RULES = 1,
-    SCHEMA_SERVER_RULES = 3,
+    SCHEMA_SERVER_RULES = 4,
     SCHEMA_CONFIG_RULES = 1,
 };
 extern const struct schema_rule schema_receive_rules[SCHEMA_RECEIVE_RULES], schema_send_rules[SCHEMA_SEND_RULES],

@@ -425,8 +425,24 @@ RULE(pressure_order)
     return ERR_NONE;
 }
 
-const struct schema_rule schema_server_rules[SCHEMA_SERVER_RULES] = {
-    {"lmtp-host", lmtp_host}, {"pressure-order", pressure_order}, {"pickup-folders", pickup_folders}};
+/* Names with / between, none of which leads elsewhere. */
+RULE(tracking_path)
+{
+    struct span path = record_string(r, SPAN("MessageTrackingLogPath")), rest = path, name;
+    bool good = true;
+    while (span_split(&rest, '/', &name))
+        good = good && name.len && name.ptr[0] != '.' && span_is_printable_ascii(name);
+    if (!good)
+        REFUSE("MessageTrackingLogPath \"%.*s\" is no folder below the state folder; names with / between are "
+               "expected, none of which begins with a dot, such as log/MessageTracking",
+               SPAN_ARG(path));
+    return ERR_NONE;
+}
+
+const struct schema_rule schema_server_rules[SCHEMA_SERVER_RULES] = {{"lmtp-host", lmtp_host},
+                                                                     {"pressure-order", pressure_order},
+                                                                     {"pickup-folders", pickup_folders},
+                                                                     {"tracking-path", tracking_path}};
 
 /* ---- TransportConfig ---- */
 

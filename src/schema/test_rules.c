@@ -344,6 +344,21 @@ static const struct {
      {{"PickupDirectoryPath", "pickup//x"}},
      .code = ERR_CONFLICT,
      .says = {"pickup//x"}},
+#define TRACKING(path)                                                                                             \
+    &schema_transport_server,                                                                                      \
+    {                                                                                                              \
+        {                                                                                                          \
+            "MessageTrackingLogPath", path                                                                         \
+        }                                                                                                          \
+    }
+    {"a folder for tracking", TRACKING("log/elsewhere/Tracking.2")},
+    {"above the state folder", TRACKING("log/../../outside"), .code = ERR_CONFLICT,
+     .says = {"MessageTrackingLogPath", "log/../../outside", "log/MessageTracking"}},
+    {"from the root", TRACKING("/var/log"), .code = ERR_CONFLICT, .says = {"below the state folder"}},
+    {"a hidden folder", TRACKING("log/.tracking"), .code = ERR_CONFLICT, .says = {"dot"}},
+    {"a name that is empty", TRACKING("log//tracking"), .code = ERR_CONFLICT, .says = {"log//tracking"}},
+    {"beyond ASCII", TRACKING("log/\xc3\xa4"), .code = ERR_CONFLICT, .says = {"below the state folder"}},
+#undef TRACKING
 };
 
 static void set(const char *row, struct record *r, const struct schema_class *c, const char *property,

@@ -1,7 +1,8 @@
 /*
  * event.h: what the processes that talk to the network tell manage, for people to read later: rows of the protocol
- * log, refusals with their traces, uses of grants, facts of sessions. Events are told best effort: they travel in
- * batches (EVENTS in protocol.h), and what finds no room is dropped and counted, so that no session ever waits.
+ * log, refusals with their traces, uses of grants, facts of sessions, what becomes of messages. Events are told
+ * best effort: they travel in batches (EVENTS in protocol.h), and what finds no room is dropped and counted, so
+ * that no session ever waits.
  *
  * An event is its kind, a time and the fields of its kind, each a text. The fields' meaning is the enums below;
  * their number is part of the encoding. None is ever a secret: whoever makes an event sees to that.
@@ -10,6 +11,7 @@
 
 #include "base/cursor.h"
 #include "store/facts/facts.h"
+#include "store/tracking/tracking.h"
 
 enum event_kind {
     EVENT_LOST,             /* events that were dropped before this one */
@@ -18,6 +20,7 @@ enum event_kind {
     EVENT_DENIAL,           /* a refusal that bears a code */
     EVENT_GRANT_USED,       /* entries of an ACL were used */
     EVENT_FACT,             /* what a client did, how often: for the inventory and for replays (fact.h) */
+    EVENT_TRACKING,         /* an entry of the message tracking log: its fields are enum tracking_field */
     EVENT_KINDS,
 };
 
@@ -68,7 +71,14 @@ enum event_fact {
     FACT_FIELDS,
 };
 
-enum { EVENT_FIELDS_MAX = DENIAL_FIELDS, EVENT_FIELD_MAX = 8192 };
+enum { EVENT_FIELDS_MAX = TRACKING_FIELDS, EVENT_FIELD_MAX = 8192, EVENT_TRACKING_FIELD_MAX = 4096 };
+/* The largest event. */
+enum {
+    EVENT_SIZE_MAX_DENIAL = DENIAL_FIELDS * (4 + EVENT_FIELD_MAX),
+    EVENT_SIZE_MAX_TRACKING = TRACKING_FIELDS * (4 + EVENT_TRACKING_FIELD_MAX),
+    EVENT_SIZE_MAX =
+        1 + 8 + (EVENT_SIZE_MAX_DENIAL > EVENT_SIZE_MAX_TRACKING ? EVENT_SIZE_MAX_DENIAL : EVENT_SIZE_MAX_TRACKING)
+};
 
 struct event {
     enum event_kind kind;
@@ -78,7 +88,9 @@ struct event {
 
 /* How many fields an event of this kind has. */
 size_t event_field_count(enum event_kind kind);
-/* Appends it; a field is cut to EVENT_FIELD_MAX. */
+/* How long each of them may be. */
+size_t event_field_max(enum event_kind kind);
+/* Appends it; a field is cut to event_field_max. */
 void event_put(struct buf *out, const struct event *e);
 /* Reads one; false, and the cursor is bad, when it is none. The fields are views. */
 bool event_get(struct cursor *c, struct event *ret);

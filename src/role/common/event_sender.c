@@ -17,7 +17,6 @@ enum {
     BATCH_FULL = 16 * 1024,
     BATCH_AGE_MS = 200,
     BACKLOG_MAX = 1024 * 1024,
-    EVENT_SIZE_MAX = 1 + 8 + EVENT_FIELDS_MAX * (4 + EVENT_FIELD_MAX),
     LOST_SIZE_MAX = 64,
 };
 static_assert(LOST_SIZE_MAX + BATCH_FULL + EVENT_SIZE_MAX <= FRAME_BODY_MAX, "a batch is one frame");

@@ -20,6 +20,10 @@ void submission_put(struct buf *out, const struct submission *s)
     put_bytes(out, s->connector);
     put_bytes(out, s->remote_ip);
     put_bytes(out, s->user);
+    put_bytes(out, s->helo);
+    put_bytes(out, s->local_ip);
+    put_bytes(out, s->session);
+    put_bytes(out, s->tls);
     put_u32(out, (uint32_t)s->recipient_count);
     for (size_t i = 0; i < s->recipient_count; i++) {
         put_bytes(out, s->recipients[i].address);
@@ -65,6 +69,10 @@ bool submission_get(struct span bytes, struct arena *arena, struct submission *r
     s.connector = cursor_bytes(&c, TEXT_MAX);
     s.remote_ip = cursor_bytes(&c, TEXT_MAX);
     s.user = cursor_bytes(&c, TEXT_MAX);
+    s.helo = cursor_bytes(&c, TEXT_MAX);
+    s.local_ip = cursor_bytes(&c, TEXT_MAX);
+    s.session = cursor_bytes(&c, TEXT_MAX);
+    s.tls = cursor_bytes(&c, TEXT_MAX);
     if (!get_recipients(&c, arena, &s) || !cursor_done(&c) || s.body > SMTP_BODY_BINARY || s.ret > SMTP_RET_HDRS)
         return false;
     *ret = s;

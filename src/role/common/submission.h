@@ -28,6 +28,7 @@ struct submission {
     bool eight_bit; /* there are octets beyond ASCII in it */
     bool internal;  /* from a user or a trusted server of the organisation */
     struct span connector, remote_ip, user;
+    struct span helo, local_ip, session, tls; /* for tracking: as HELO gave it, 16 hex digits, "TLSv1.3 cipher" */
     const struct submission_recipient *recipients;
     size_t recipient_count;
 };

@@ -19,6 +19,10 @@ static const struct submission example = {
     .connector = SPAN_INIT("Client mail"),
     .remote_ip = SPAN_INIT("192.0.2.1"),
     .user = SPAN_INIT("carol@example.com"),
+    .helo = SPAN_INIT("client.example.com"),
+    .local_ip = SPAN_INIT("192.0.2.2"),
+    .session = SPAN_INIT("0123456789ABCDEF"),
+    .tls = SPAN_INIT("TLSv1.3 TLS_AES_256_GCM_SHA384"),
     .recipients = recipients,
     .recipient_count = ARRAY_LEN(recipients),
 };

@@ -21,7 +21,9 @@ static void say_lost(enum role_kind peer, struct span count)
     struct log_line l = log_begin(LOG_WARNING, "events-lost");
     log_str(&l, "from", role_name(peer));
     log_span(&l, "count", count);
-    log_str(&l, "text", "rows of protocol logs, denials, uses of grants or facts are missing; no mail is");
+    log_str(&l, "text",
+            "rows of the protocol logs or of message tracking, denials, uses of grants or facts are missing; no "
+            "mail is");
     log_end(&l);
 }
 

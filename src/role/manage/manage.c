@@ -10,6 +10,7 @@
 #include "role/common/pressure_page.h"
 #include "role/common/roles.h"
 #include "role/common/state.h"
+#include "role/common/tracking.h"
 #include "role/manage/console_server.h"
 #include "role/manage/denials.h"
 #include "role/manage/events.h"
@@ -21,6 +22,7 @@
 #include "role/manage/queue_remote.h"
 #include "role/manage/remote_certificates.h"
 #include "role/manage/remote_objects.h"
+#include "role/manage/tracking_log.h"
 #include "runtime/log.h"
 
 #include <pwd.h>
@@ -34,6 +36,7 @@ static struct {
     struct guard guard;
     struct queue_remote queues;
     struct denials denials;
+    struct tracking_reader tracking;
     struct remote_certificates certificates;
     struct remote_keytab keytab;
     int supervisor; /* on which it is asked about certificates; -1: not yet */
@@ -91,6 +94,7 @@ static void watch_pending(struct role *role)
                        (uint64_t)(wait < ROLLBACK_WAIT_MAX_MS ? wait : ROLLBACK_WAIT_MAX_MS), 0);
     publish_update(&manage.publish);
     protocol_logs_configure(manage.policy);
+    tracking_log_configure(manage.policy);
     if (!manage.ready && manage.publish.sound) {
         manage.ready = true;
         role_ready(role);
@@ -171,6 +175,7 @@ static void on_drain(struct role *role)
     console_server_close(manage.console);
     manage.console = NULL;
     protocol_logs_close();
+    tracking_log_close();
     denials_close();
     fact_keeper_close();
     grants_close();
@@ -210,7 +215,9 @@ static enum err_code start(struct role *role, struct err *err)
     denials_open(role);
     fact_keeper_open(role);
     grants_open(role);
+    tracking_log_open(role);
     denials_init(&manage.denials, role->state);
+    tracking_reader_init(&manage.tracking, role->state);
     manage.admin.context.policy = &manage.guard.policy.store;
     manage.admin.context.recipients = &manage.guard.recipients.store;
     manage.admin.context.queues = &manage.queues.view;
@@ -218,6 +225,7 @@ static enum err_code start(struct role *role, struct err *err)
     manage.admin.context.pressure = &pressure_view;
     manage.admin.context.facts = fact_keeper_view();
     manage.admin.context.usage = grants_view();
+    manage.admin.context.tracking = &manage.tracking.view;
     manage.certificates.fd = &manage.supervisor;
     remote_keytab_init(&manage.keytab, &manage.certificates);
     manage.admin.context.keytab = &manage.keytab.view;

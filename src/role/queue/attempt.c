@@ -7,6 +7,7 @@
 #include "role/common/job.h"
 #include "role/queue/next_hop.h"
 #include "role/queue/poison.h"
+#include "role/queue/track.h"
 #include "role/queue/transport.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -108,8 +109,15 @@ static void record_all(struct attempt *a, const struct verdict *same)
     outcomes_record(a->mail, list);
 }
 
+static enum tracking_source source_of(const struct attempt *a, const struct delivery_result *r)
+{
+    if (a->local)
+        return TRACKING_OF_STOREDRIVER;
+    return r->stage && span_eq(span_of(r->stage), SPAN("DNS")) ? TRACKING_OF_DNS : TRACKING_OF_SMTP;
+}
+
 static struct verdict verdict_of(const struct attempt *a, const struct delivery_report *report,
-                                 const struct delivery_result *r)
+                                 const struct delivery_result *r, struct span security)
 {
     static const enum verdict_kind kinds[] = {[DELIVERY_DELIVERED] = VERDICT_DELIVERED,
                                               [DELIVERY_TEMPORARY] = VERDICT_TEMPORARY,
@@ -119,6 +127,9 @@ static struct verdict verdict_of(const struct attempt *a, const struct delivery_
                             .text = r->text,
                             .code = r->code,
                             .remote = report->remote_host,
+                            .remote_ip = report->remote_ip,
+                            .source = source_of(a, r),
+                            .security = security,
                             .scope = r->connection_fault ? FAILURE_CONNECTION : a->scope,
                             .relayed = !a->local && !report->dsn_offered,
                             .by_next_hop = !a->local && report->dsn_offered};
@@ -147,11 +158,12 @@ static void on_report(struct attempt *a, const struct delivery_report *report)
 {
     bool fault = is_fault(report);
     int64_t retry_at = fault ? retry_time(a) : 0;
+    struct span security = track_security(report, &a->mail->arena);
     struct verdict *list = NULL;
     for (size_t i = a->count; i-- > 0;) {
         struct verdict *v = ARENA_NEW(&a->mail->arena, struct verdict);
         ASSERT(v);
-        *v = verdict_of(a, report, &report->results[i]);
+        *v = verdict_of(a, report, &report->results[i], security);
         v->recipient = a->recipients[i];
         v->next_ms = fault ? retry_at : 0;
         v->next = list;
@@ -169,6 +181,7 @@ static void on_own_failure(struct attempt *a, const char *why, int64_t wait_ms)
     log_end(&l);
     destination_done(a->destination, false, 0, SPAN(""));
     record_all(a, &(struct verdict){.kind = VERDICT_TEMPORARY,
+                                    .source = TRACKING_OF_QUEUE,
                                     .status = SPAN("4.3.0"),
                                     .text = arena_dup(&a->mail->arena, span_of(why)),
                                     .scope = a->scope,

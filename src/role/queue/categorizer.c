@@ -6,6 +6,7 @@
  */
 #include "role/common/messages.h"
 #include "role/queue/poison.h"
+#include "role/queue/track.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -119,6 +120,15 @@ static void ask(struct recipient *r)
     buf_done(&b);
 }
 
+/* It has another address from now on. Said when it is first routed, not at each retry. */
+static void track_address(const struct recipient *r, enum tracking_event event, struct span target)
+{
+    if (r->record->attempts == 0 && r->record->queue_name.len == 0)
+        track_now(r->mail,
+                  &(struct track_entry){
+                      .event = event, .source = TRACKING_OF_ROUTING, .recipient = target, .related = r->address});
+}
+
 static void redirect(struct recipient *r, struct span target)
 {
     if (++r->redirections > REDIRECTIONS_MAX) {
@@ -127,8 +137,10 @@ static void redirect(struct recipient *r, struct span target)
                                    .text = SPAN("RESOLVER.FWD.Loop; contacts that point to each other")});
         return;
     }
-    r->address = arena_dup(&r->mail->arena, target);
-    ASSERT(r->address.ptr);
+    target = arena_dup(&r->mail->arena, target);
+    ASSERT(target.ptr);
+    track_address(r, TRACKING_REDIRECT, target);
+    r->address = target;
     route(r, &(struct resolved){.kind = RESOLVED_UNKNOWN});
 }
 
@@ -160,6 +172,8 @@ static bool is_too_large(const struct recipient *r, const struct policy *p, cons
 static void dispatch(struct recipient *r, const struct policy *p, const struct route *found)
 {
     struct verdict v;
+    if (found->kind == ROUTE_MAILBOX && !span_ieq(found->target, r->address))
+        track_address(r, TRACKING_RESOLVE, found->target);
     enum companion c = found->kind == ROUTE_MAILBOX ? companions_join(r, found->target, &v) : COMPANION_FIRST;
     if (c == COMPANION_WAITS)
         return;

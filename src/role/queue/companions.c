@@ -55,7 +55,8 @@ static struct verdict *copy_verdict(struct arena *a, const struct verdict *v)
     copy->status = arena_dup(a, v->status);
     copy->text = arena_dup(a, v->text);
     copy->remote = arena_dup(a, v->remote);
-    ASSERT(copy->status.ptr && copy->text.ptr && copy->remote.ptr);
+    copy->remote_ip = arena_dup(a, v->remote_ip);
+    ASSERT(copy->status.ptr && copy->text.ptr && copy->remote.ptr && copy->remote_ip.ptr);
     return copy;
 }
 

@@ -20,6 +20,11 @@ struct span destination_name(const struct destination *d)
     return d->name;
 }
 
+struct span destination_connector(const struct destination *d)
+{
+    return span_of(d->connector);
+}
+
 /* ---- parcels ---- */
 
 static struct parcel *parcel_new(struct recipient *r, struct destination *d, const struct route *route)
@@ -72,6 +77,7 @@ static struct verdict put_off(const struct destination *d, struct recipient *r)
         withdrawn || !d->suspended || d->error[0] ? span_of(d->error) : SPAN("the queue is suspended");
     return (struct verdict){.recipient = r,
                             .kind = VERDICT_POSTPONED,
+                            .source = TRACKING_OF_QUEUE,
                             .text = withdrawn && r->record->last_error.len ? r->record->last_error : why,
                             .next_ms = withdrawn      ? clock_wall_ms()
                                        : d->suspended ? INT64_MAX

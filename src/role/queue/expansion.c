@@ -7,6 +7,7 @@
  */
 #include "role/queue/address_set.h"
 #include "role/queue/changes.h"
+#include "role/queue/track.h"
 
 #include "mail/dsn.h"
 #include "runtime/clock.h"
@@ -53,6 +54,18 @@ static size_t count_members(const struct group *groups, size_t *ret_groups)
 
 static void release(struct expansion *e);
 
+/* Once it is durable, and before the groups are let go of. */
+static void track_expansion(const struct expansion *e, const struct queue_unit *u)
+{
+    const struct queue_op *op = u->ops;
+    for (const struct group *g = e->groups; g; g = g->next, op++)
+        track_expanded(e->mail, g->recipient->record->address, op->members, op->member_count);
+    if (e->report) {
+        e->report->envelope.id = u->ops[u->op_count - 1].message;
+        track_report(e->mail, e->report);
+    }
+}
+
 static void on_expanded(struct change *c)
 {
     struct expansion *e = c->context;
@@ -67,6 +80,8 @@ static void on_expanded(struct change *c)
     for (size_t i = 0; !u->result && i < u->op_count && u->ops[i].kind == QUEUE_OP_EXPAND; i++)
         for (size_t k = 0; k < u->ops[i].member_count; k++)
             e->members->envelope.recipients[at++].index = u->ops[i].ret_first + (uint32_t)k;
+    if (!u->result)
+        track_expansion(e, u);
     if (u->result && e->members)
         mail_discard(TAKE_PTR(e->members));
     if (u->result && e->report)

@@ -4,6 +4,7 @@
  */
 #include "mail/dsn.h"
 #include "role/queue/changes.h"
+#include "role/queue/track.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "smtp/params.h"
@@ -16,6 +17,7 @@ struct outcome {
     size_t count;
     struct recipient **recipients; /* in the change's arena */
     int64_t retry_ms;              /* the earliest; INT64_MAX: none */
+    struct track_list track;
 };
 
 static const char *const events[] = {[VERDICT_DELIVERED] = "delivered",
@@ -59,6 +61,43 @@ static void log_verdict(const struct recipient *r, const struct verdict *v, stru
     if (next_ms)
         log_int(&l, "retry-in-ms", next_ms - clock_wall_ms());
     log_end(&l);
+}
+
+/* A mailbox that another recipient of the message goes to is the only success without an attempt. */
+static enum tracking_event event_of(const struct verdict *v)
+{
+    switch (v->kind) {
+    case VERDICT_DELIVERED:
+        return v->relayed || v->by_next_hop ? TRACKING_SEND
+               : v->recipient->destination  ? TRACKING_DELIVER
+                                            : TRACKING_DUPLICATEDELIVER;
+    case VERDICT_PERMANENT:
+    case VERDICT_REMOVED: return TRACKING_FAIL;
+    case VERDICT_TEMPORARY:
+    case VERDICT_POSTPONED: break;
+    }
+    return TRACKING_DEFER;
+}
+
+static void track_verdict(struct change *c, const struct verdict *v, struct span error)
+{
+    struct outcome *o = c->context;
+    const struct recipient *r = v->recipient;
+    const struct destination *d = r->destination;
+    bool redirected = !span_ieq(r->record->address, r->address);
+    if (v->kind == VERDICT_POSTPONED && r->mail->withdrawal != WITHDRAWN_NOT)
+        return; /* an administrator took it out of our hands: nothing befell it */
+    track_add(&o->track, &c->arena,
+              &(struct track_entry){.event = event_of(v),
+                                    .source = v->source,
+                                    .recipient = r->mailbox ? r->mailbox->address : r->address,
+                                    .related = redirected ? r->record->address : SPAN(""),
+                                    .status = error,
+                                    .host = v->remote,
+                                    .ip = v->remote_ip,
+                                    .connector = d ? destination_connector(d) : SPAN(""),
+                                    .context = d ? destination_name(d) : SPAN(""),
+                                    .custom = v->security});
 }
 
 /* ---- what the sender is told ---- */
@@ -112,11 +151,13 @@ static struct verdict give_up(const struct verdict *v, const struct transport_se
         return r;
     if (m->withdrawal >= WITHDRAWN_REMOVED) {
         r.kind = VERDICT_REMOVED;
+        r.source = TRACKING_OF_ADMIN;
         r.text = SPAN("QUEUE.Deleted; message deleted by administrative action");
         r.status = SPAN("4.3.2");
         r.code = 550;
     } else if (schedule_expired(s, m->envelope.received_ms, now)) {
         r.kind = VERDICT_PERMANENT;
+        r.source = TRACKING_OF_QUEUE;
         r.text = arena_printf(arena, "QUEUE.Expired; message expired; the last error was: %.*s",
                               SPAN_ARG(verdict_error(arena, v)));
         r.status = SPAN("4.4.7");
@@ -184,6 +225,12 @@ static void on_recorded(struct change *c)
         if (o->report)
             mail_discard(o->report);
     }
+    if (!u->result)
+        track_send(o->mail, &o->track);
+    if (!u->result && o->report) {
+        o->report->envelope.id = u->ops[u->op_count - 1].message;
+        track_report(o->mail, o->report);
+    }
     for (size_t i = 0; i < o->count; i++)
         recipient_release(o->recipients[i]);
     if (!u->result && o->report)
@@ -213,6 +260,7 @@ static void record(struct change *c, const struct verdict *given, const struct t
     bool tells = tell(&v, s, error, now, &told[*told_count]);
     *told_count += tells;
     log_verdict(v.recipient, &v, error, next_ms);
+    track_verdict(c, &v, error);
     add_op(c, &v, error, next_ms, pending && tells);
     if (pending && next_ms < o->retry_ms)
         o->retry_ms = next_ms;

@@ -9,6 +9,7 @@
 
 #include "base/cursor.h"
 #include "role/queue/changes.h"
+#include "role/queue/track.h"
 #include "runtime/log.h"
 
 #include <errno.h>
@@ -161,6 +162,7 @@ static bool convict(struct transport *t, uint64_t id, uint64_t deaths)
         ASSERT(why.ptr && kept.recipients);
         memcpy(kept.recipients, stored.recipients, stored.recipient_count * sizeof *kept.recipients);
         add_ops(c, &kept, why);
+        track_poison(t, &stored, why);
         t->poison->judging++;
         change_insist(c);
     } else if (code != ERR_NOT_FOUND) {

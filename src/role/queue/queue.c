@@ -7,6 +7,7 @@
  * It takes: QUEUE_STORE, QUEUE_ENVELOPE_PART, QUEUE_SPOOL, QUEUE_SPOOL_DROP from receive and pickup;
  * POLICY_SNAPSHOT, QUEUE_LIST, QUEUE_CHANGE, QUEUE_EXPORT from manage; answers from directory and deliver.
  */
+#include "role/common/event_sender.h"
 #include "role/common/pressure_page.h"
 #include "role/common/roles.h"
 #include "role/queue/changes.h"
@@ -120,6 +121,7 @@ static enum err_code open_store(struct role *role, struct err *err)
 static enum err_code start(struct role *role, struct err *err)
 {
     transport.role = role;
+    event_sender_init(role);
     enum err_code code = open_store(role, err);
     if (code)
         return code;
@@ -149,6 +151,7 @@ static void end(uv_timer_t *timer)
 {
     (void)timer;
     changes_stop(&transport);
+    event_sender_flush();
     role_exit(transport.role, EXIT_SUCCESS);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "role/common/submission.h"
 #include "role/queue/changes.h"
+#include "role/queue/track.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -41,6 +42,7 @@ struct incoming {
     struct transport *transport;
     struct role_asker asker;
     struct mail *mail;
+    struct track_session session;
     struct spool_file *file; /* or NULL: inline */
     char name[SPOOL_NAME_MAX];
     enum err_code published;
@@ -123,6 +125,7 @@ static void on_stored(struct change *c)
         log_int(&l, "recipients", (int64_t)m->envelope.recipient_count);
         log_end(&l);
         answer(&in->asker, CONTENT_STORED, op->message, "");
+        track_received(m, &in->session);
         incoming_free(in);
         mail_enqueued(m, op);
     }
@@ -259,6 +262,8 @@ static void on_store(struct transport *t, struct peer *p, struct link *link, str
         err_set(&in->err, ERR_INVALID, "malformed message");
     } else if (!(in->mail = mail_of(t, p->source, &s, body, &arena))) {
         err_set(&in->err, ERR_NO_MEMORY, "out of memory");
+    } else {
+        in->session = track_session_of(&s, &in->mail->arena);
     }
     if (token)
         drop_parts(p);

@@ -5,6 +5,7 @@
 #include "role/queue/test_peers.h"
 
 #include "base/value_codec.h"
+#include "role/common/event.h"
 #include "role/common/job.h"
 #include "role/common/messages.h"
 #include "runtime/clock.h"
@@ -186,6 +187,39 @@ struct span bench_recipients(struct bench *b, const struct bench_job *j)
         s = arena_printf(&b->arena, "%.*s%s%.*s", SPAN_ARG(s), i ? " " : "",
                          SPAN_ARG(j->job.recipients[i].address));
     return s;
+}
+
+/* ---- manage: events ---- */
+
+static void add_track(struct buf *b, const char *before, struct span text, const char *after)
+{
+    if (text.len)
+        buf_addf(b, "%s%.*s%s", before, SPAN_ARG(text), after);
+}
+
+void peers_on_events(struct bench *b, struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    struct event e;
+    while (c.rest.len && event_get(&c, &e)) {
+        assert_int_equal(e.kind, EVENT_TRACKING);
+        add_track(&b->track, "", e.field[TRACKING_EVENT_ID], " ");
+        add_track(&b->track, "", e.field[TRACKING_SOURCE], "");
+        add_track(&b->track, " ", e.field[TRACKING_RECIPIENT_ADDRESS], "");
+        add_track(&b->track, " (", e.field[TRACKING_RECIPIENT_STATUS], ")");
+        add_track(&b->track, " instead of ", e.field[TRACKING_RELATED_RECIPIENT_ADDRESS], "");
+        add_track(&b->track, " via ", e.field[TRACKING_CONNECTOR_ID], "");
+        add_track(&b->track, " reference ", e.field[TRACKING_REFERENCE], "");
+        add_track(&b->track, " {", e.field[TRACKING_CUSTOM_DATA], "}");
+        buf_add_char(&b->track, '\n');
+        b->track_count++;
+    }
+    assert_true(cursor_done(&c));
+}
+
+void bench_await_track(struct bench *b, size_t count)
+{
+    BENCH_UNTIL(b, b->track_count >= count);
 }
 
 /* ---- receive ---- */

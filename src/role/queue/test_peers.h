@@ -6,3 +6,4 @@
 
 void peers_on_resolve(struct bench *b, struct frame *f);
 void peers_on_job(struct bench *b, struct frame *f);
+void peers_on_events(struct bench *b, struct frame *f);

@@ -51,6 +51,8 @@ static void deliver_dies(void **state)
         if (bench_list(b, QUEUE_LIST_MESSAGES, 0, 10), b->job_next < b->job_count)
             bench_deliver(b);
     check_convicted(b, "bad@other.test");
+    BENCH_UNTIL(b, span_has(buf_span(&b->track),
+                            "POISONMESSAGE QUEUE bad@other.test (450 5.3.0 a process died over it 2 times"));
     bench_finish(b, 1);
 }
 

@@ -103,6 +103,8 @@ static void on_frame(void *context, struct frame *f)
         peers_on_resolve(p->bench, f);
     else if (p->end == BENCH_DELIVER)
         peers_on_job(p->bench, f);
+    else if (p->end == BENCH_MANAGE && f->type == EVENTS)
+        peers_on_events(p->bench, f);
     else
         fail_msg("a frame of type %d, which answers nothing", f->type);
 }
@@ -336,6 +338,7 @@ int bench_setup(void **state)
     assert_int_equal(mkdir(spool, 0700), 0);
     b->spool_fd = -1;
     buf_init(&b->log, LOG_MAX);
+    buf_init(&b->track, LOG_MAX);
     assert_int_equal(uv_loop_init(&b->loop), 0);
     uv_timer_init(&b->loop, &b->deadline);
     assert_int_equal(pipe2(b->log_fds, O_CLOEXEC | O_NONBLOCK), 0);
@@ -361,6 +364,7 @@ int bench_teardown(void **state)
         close(b->spool_fd);
     nftw(b->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     buf_done(&b->log);
+    buf_done(&b->track);
     arena_clear(&b->arena);
     free(b);
     return 0;

@@ -89,6 +89,10 @@ struct bench {
     size_t answer_count, stored_count;
     uint64_t spool_id;
     int spool_fd;
+    /* events of the message tracking log, a line each: "EVENT SOURCE recipients (status) instead of RELATED via
+     * CONNECTOR reference ID {CUSTOM}", without what is empty */
+    struct buf track;
+    size_t track_count;
     /* QUEUE_LIST */
     struct record *records[BENCH_RECORDS_MAX];
     size_t record_count, list_answers;
@@ -186,6 +190,9 @@ void bench_no_rules(struct bench *b);
 struct span bench_recipients(struct bench *b, const struct bench_job *j);
 
 /* ---- manage ---- */
+
+/* Waits until so many lines are in b->track. */
+void bench_await_track(struct bench *b, size_t count);
 
 /* Asks QUEUE_LIST. The answer comes into b->list_code, records, list_next; bench_list waits for it. */
 void bench_ask_list(struct bench *b, enum queue_list_what what, uint64_t after, uint32_t limit);

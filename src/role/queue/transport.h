@@ -11,6 +11,7 @@
  *   outcome.c      what became of each recipient -> durable, with the report to the sender (report.c)
  *   poison.c       messages on which a process dies
  *   actions.c      what an administrator does to queues and messages; held.c: the queues that are suspended
+ *   track.c        tells each of these steps for the message tracking log
  *
  * Invariant: a recipient in hand is leased in the store, belongs to exactly one of these places at a time, and is
  * let go of (recipient_release) when its outcome is durable. All of it runs on the loop; only group commit and the
@@ -29,6 +30,7 @@
 #include "routing/schedule.h"
 #include "store/queue.h"
 #include "store/spool.h"
+#include "store/tracking/tracking.h"
 
 enum {
     TRANSPORT_HELD_MAX = 20000,          /* recipients in hand */
@@ -222,6 +224,7 @@ void destination_done(struct destination *d, bool fault, int64_t retry_at_ms, st
 /* Consecutive attempts that failed on the next hop as a whole, this one included. */
 uint32_t destination_failures(const struct destination *d, uint32_t attempts);
 struct span destination_name(const struct destination *d);
+struct span destination_connector(const struct destination *d); /* empty: a mailbox */
 struct destination_facts {
     struct span name, next_hop_domain, connector, last_error;
     const char *delivery_type;
@@ -255,6 +258,9 @@ struct verdict {
     struct span text;   /* what stands behind the status; for POSTPONED and TEMPORARY why */
     uint16_t code;      /* the reply code that was received; 0: none, it is made of the status */
     struct span remote; /* who said it; empty: this server */
+    struct span remote_ip;
+    enum tracking_source source; /* where that was decided */
+    struct span security;        /* how the connection was encrypted and verified (track_security) */
     enum failure_scope scope;
     int64_t next_ms;  /* TEMPORARY (0: by the schedule), POSTPONED */
     bool relayed;     /* DELIVERED: the next hop will not report success */

@@ -15,7 +15,7 @@
 #include <inttypes.h>
 #include <sys/random.h>
 
-enum { TRACE_MAX = 4096 };
+enum { TRACE_MAX = 4096, TRACE_TEXT_MAX = 255 };
 
 static void on_content_ready(void *context)
 {
@@ -165,6 +165,15 @@ void session_message_abort(struct session *s)
     s->content = NULL;
 }
 
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty in the clear. */
+static struct span tls_text(struct session *s)
+{
+    if (!smtp_server_tls(s->smtp))
+        return SPAN("");
+    struct tls_info info = connection_tls(s->connection);
+    return arena_printf(&s->transaction, "%s %s", info.version, info.cipher);
+}
+
 static void put_envelope(struct buf *b, struct session *s, const struct intake_result *r)
 {
     const struct smtp_envelope *e = smtp_server_envelope(s->smtp);
@@ -174,6 +183,8 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
     for (const struct smtp_recipient *p = e->recipients; list && p; p = p->next)
         list[n++] = (struct submission_recipient){gate_recipient_address(s->policy, &p->address, &s->transaction),
                                                   p->orcpt, p->notify};
+    char local[IP_TEXT_MAX];
+    ip_print(s->local.addr, local);
     struct submission submission = {.message_id = r->message_id,
                                     .subject = r->subject,
                                     .sender = e->mail.address.text,
@@ -187,6 +198,10 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
                                     .connector = policy_text(s->policy, s->connector->name),
                                     .remote_ip = span_of(s->remote_text),
                                     .user = s->user,
+                                    .helo = span_head(smtp_server_helo(s->smtp), TRACE_TEXT_MAX),
+                                    .local_ip = span_of(local),
+                                    .session = arena_printf(&s->transaction, "%016" PRIX64, s->id),
+                                    .tls = tls_text(s),
                                     .recipients = list,
                                     .recipient_count = n};
     if (list)
