@@ -18,11 +18,15 @@ static const struct cli_command commands[] = {
      "2465\n"
      "On a folder that is initialised already nothing is changed.\n",
      cli_init},
-    {"serve", "[--state DIR] [--receivers N]", "run the server in the foreground",
+    {"serve", "[--state DIR] [--receivers N] [--console [ADDRESS:]PORT]", "run the server in the foreground",
      "Prints \"ready\" when it accepts mail, and tells systemd. SIGTERM lets sessions finish and ends it; SIGHUP "
      "reads\n"
      "certificates and node.conf again.\n"
-     "  --receivers N       receive processes; default one per core\n",
+     "  --receivers N       receive processes; default one per core\n"
+     "  --console [ADDRESS:]PORT\n"
+     "                      metrics for Prometheus, at http://ADDRESS:PORT/metrics; only this machine reaches "
+     "them\n"
+     "                      unless an ADDRESS is given. There is no password. Default: none\n",
      cli_serve},
     {"shell", "[--state DIR] [-c 'CMDLETS' | FILE]", "the management shell",
      "Interactive without -c and FILE. Works with the server running, and with it stopped. Begin with Get-Help.\n"

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import signal
 import time
 
 import pytest
@@ -257,6 +258,24 @@ def test_switches(hub, marker):
     assert track(hub, "-MessageId %sx.1@client.test" % marker) == []
     assert "below the state folder" in hub.shell_error("Set-TransportServer -MessageTrackingLogPath ../outside")
     assert "below the state folder" in hub.shell_error("Set-TransportServer -MessageTrackingLogPath /var/log/mailreeve")
+
+
+def test_no_message_waits_for_it(hub, marker):
+    """With manage stopped dead, mail is accepted and delivered as ever; what it is told then is written when it goes on."""
+    pid = hub.role_pids("manage")[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        slowest = 0
+        with hub.session(source=APP) as c:
+            for i in range(200):
+                t = time.monotonic()
+                assert c.send_mail("alice@example.com", ["bob@example.com"], message("%s-%d" % (marker, i), "alice@example.com", "bob@example.com")) == "250 2.6.0"
+                slowest = max(slowest, time.monotonic() - t)
+        hub.wait_mail("bob@example.com", marker, count=200, timeout=60)
+        assert slowest < 3, slowest
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for("the entries", lambda: len(track(hub, "-MessageSubject %s -EventId RECEIVE" % marker)) == 200)
 
 
 def test_no_secret_in_any_file(hub):

@@ -46,6 +46,8 @@ enum message_type {
                         */
     CONTROL_KEYTAB,    /* directory only: the keytab for GSSAPI (sasl/keytab.h), or nothing: there are no keys */
     CONTROL_GSSAPI,    /* receive only: bool directory has keys, str for whom, or why there are none */
+    CONTROL_METRICS,   /* u32 columns, u32 its own; 1 descriptor, the shared memory of metrics.h */
+    CONTROL_CONSOLE,   /* manage only: 1 descriptor, a listening socket for HTTP */
     /* every role -> supervisor */
     CONTROL_READY,    /* serving */
     CONTROL_BINDINGS, /* manage only: u32 count, count * str endpoint: where to listen from now on */

@@ -8,6 +8,7 @@
 #include "role/common/role.h"
 
 #include "base/cursor.h"
+#include "role/common/metrics.h"
 #include "runtime/log.h"
 
 #include <errno.h>
@@ -191,11 +192,28 @@ static bool take_reload(struct role *role, const struct frame *f)
     return take_node(role, &c);
 }
 
+static void take_metrics(struct role *role, struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    struct err err = {0};
+    uint32_t columns = cursor_u32(&c), own = cursor_u32(&c);
+    if (!cursor_done(&c) || f->fd_count != 1) {
+        role_bad_frame(ROLE_KINDS, f, "malformed memory of the metrics");
+        return;
+    }
+    int fd = frame_take_fd(f, 0);
+    if (metrics_attach(fd, columns, own, role->main->kind, &err))
+        log_text(LOG_ERROR, "metrics-failed", "%s; what this process counts is not shown", err.text);
+    close(fd);
+}
+
 static void on_control(void *context, struct frame *f)
 {
     struct role *role = context;
     if (f->type == CONTROL_LINK)
         take_link(role, f);
+    else if (f->type == CONTROL_METRICS)
+        take_metrics(role, f);
     else if (f->type == CONTROL_DRAIN && role->main->on_drain)
         role->main->on_drain(role);
     else if (f->type == CONTROL_DRAIN)

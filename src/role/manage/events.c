@@ -1,6 +1,8 @@
 /* events.c: batches apart, each event to its sink. Events that a sender had to drop are said in the log. */
 #include "role/manage/events.h"
 
+#include "base/num.h"
+#include "role/common/metrics.h"
 #include "runtime/log.h"
 
 static struct {
@@ -18,6 +20,9 @@ void events_subscribe(enum event_kind kind, event_sink_fn *sink, void (*batch_en
 
 static void say_lost(enum role_kind peer, struct span count)
 {
+    uint64_t n;
+    if (num_parse_u64(count, UINT32_MAX, &n))
+        metric_add(METRIC_EVENTS_LOST, n);
     struct log_line l = log_begin(LOG_WARNING, "events-lost");
     log_str(&l, "from", role_name(peer));
     log_span(&l, "count", count);

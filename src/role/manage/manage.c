@@ -17,6 +17,7 @@
 #include "role/manage/fact_keeper.h"
 #include "role/manage/grants.h"
 #include "role/manage/guard.h"
+#include "role/manage/metrics_http.h"
 #include "role/manage/protocol_logs.h"
 #include "role/manage/publish.h"
 #include "role/manage/queue_remote.h"
@@ -37,6 +38,7 @@ static struct {
     struct queue_remote queues;
     struct denials denials;
     struct tracking_reader tracking;
+    struct metrics_http *metrics; /* NULL: there is no console */
     struct remote_certificates certificates;
     struct remote_keytab keytab;
     int supervisor; /* on which it is asked about certificates; -1: not yet */
@@ -154,9 +156,22 @@ static void on_link(struct role *role, enum role_kind peer, uint32_t index, stru
         publish_send(&manage.publish, peer, link);
 }
 
+static void serve_metrics(struct role *role, struct frame *f)
+{
+    struct err err = {0};
+    metrics_http_close(manage.metrics);
+    manage.metrics = NULL;
+    if (metrics_http_open(&role->loop, frame_take_fd(f, 0), &manage.metrics, &err))
+        log_text(LOG_ERROR, "console-failed", "%s", err.text);
+}
+
 static void on_control(struct role *role, struct frame *f)
 {
     struct err err = {0};
+    if (f->type == CONTROL_CONSOLE && f->fd_count == 1) {
+        serve_metrics(role, f);
+        return;
+    }
     if (f->type == CONTROL_CALLS && f->fd_count == 1) {
         if (manage.supervisor >= 0)
             close(manage.supervisor);
@@ -173,7 +188,9 @@ static void on_drain(struct role *role)
 {
     uv_timer_stop(&manage.rollback);
     console_server_close(manage.console);
+    metrics_http_close(manage.metrics);
     manage.console = NULL;
+    manage.metrics = NULL;
     protocol_logs_close();
     tracking_log_close();
     denials_close();

@@ -6,6 +6,7 @@
  */
 #include "role/manage/tracking_log.h"
 
+#include "role/common/metrics.h"
 #include "role/manage/events.h"
 #include "role/manage/log_files.h"
 #include "runtime/clock.h"
@@ -121,6 +122,7 @@ static void take(void *context, const struct event *e)
         return;
     if (!tracker.subjects)
         copy.field[TRACKING_MESSAGE_SUBJECT] = SPAN("");
+    metric_add(METRIC_TRACKED, 1);
     log_files_add(tracker.files, copy.at_ms, copy.field, TRACKING_FIELDS);
 }
 

@@ -5,6 +5,7 @@
  * did): then the recipients are tried again soon, which is where "at least once" comes from.
  */
 #include "role/common/job.h"
+#include "role/common/metrics.h"
 #include "role/queue/next_hop.h"
 #include "role/queue/poison.h"
 #include "role/queue/track.h"
@@ -159,6 +160,8 @@ static void on_report(struct attempt *a, const struct delivery_report *report)
     bool fault = is_fault(report);
     int64_t retry_at = fault ? retry_time(a) : 0;
     struct span security = track_security(report, &a->mail->arena);
+    if (!a->local && report->remote_host.len)
+        metric_add(METRIC_DELIVERY_TLS + metric_tls_of(report->tls_version), 1);
     struct verdict *list = NULL;
     for (size_t i = a->count; i-- > 0;) {
         struct verdict *v = ARENA_NEW(&a->mail->arena, struct verdict);

@@ -7,6 +7,7 @@
  */
 #include "role/queue/changes.h"
 
+#include "role/common/metrics.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -20,6 +21,7 @@ struct changes {
     uv_async_t finished;
     uv_timer_t timer;
     struct change *again, **again_last;
+    uint64_t batches;              /* counted so far */
     size_t pending;                /* in group commit or in `again` */
     int64_t maintenance_logged_ms; /* group commit's thread's */
 };
@@ -84,9 +86,18 @@ static void on_again(uv_timer_t *t)
     }
 }
 
+/* A transaction is a flush. */
+static void count_flushes(struct changes *all)
+{
+    uint64_t batches = group_commit_stats(all->group).batches;
+    metric_add(METRIC_FLUSHED + METRIC_FLUSH_QUEUE, batches - all->batches);
+    all->batches = batches;
+}
+
 static void on_finished(uv_async_t *h)
 {
     struct changes *all = h->data;
+    count_flushes(all);
     struct commit_unit *unit = group_commit_take(all->group), *next;
     for (; unit; unit = next) {
         struct change *c = (struct change *)unit;

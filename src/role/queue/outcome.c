@@ -4,7 +4,7 @@
  */
 #include "mail/dsn.h"
 #include "role/queue/changes.h"
-#include "role/queue/track.h"
+#include "role/queue/measure.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "smtp/params.h"
@@ -225,8 +225,10 @@ static void on_recorded(struct change *c)
         if (o->report)
             mail_discard(o->report);
     }
-    if (!u->result)
+    if (!u->result) {
+        measure_outcomes(o->mail, &o->track);
         track_send(o->mail, &o->track);
+    }
     if (!u->result && o->report) {
         o->report->envelope.id = u->ops[u->op_count - 1].message;
         track_report(o->mail, o->report);

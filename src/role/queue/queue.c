@@ -11,6 +11,7 @@
 #include "role/common/pressure_page.h"
 #include "role/common/roles.h"
 #include "role/queue/changes.h"
+#include "role/queue/measure.h"
 #include "role/queue/poison.h"
 #include "runtime/log.h"
 #include "store/queue_sqlite.h"
@@ -138,6 +139,7 @@ static enum err_code start(struct role *role, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     if ((code = held_read(&transport, err)) || (code = poison_open(&transport, err)))
         return code;
+    measure_start(&transport);
     uv_timer_init(&role->loop, &upkeep);
     uv_timer_start(&upkeep, on_upkeep, TRANSPORT_RENEW_MS, TRANSPORT_RENEW_MS);
     return ERR_NONE; /* it serves when the first policy has come */

@@ -6,6 +6,7 @@
  * answered from the change's answer only, after the flush; what is refused leaves nothing behind.
  */
 #include "role/common/submission.h"
+#include "role/common/metrics.h"
 #include "role/queue/changes.h"
 #include "role/queue/track.h"
 #include "runtime/clock.h"
@@ -151,6 +152,7 @@ static void store(struct incoming *in)
 static void on_publish(uv_work_t *w)
 {
     struct incoming *in = w->data;
+    metric_add(METRIC_FLUSHED + METRIC_FLUSH_SPOOL, 2); /* the file, and the folder that names it */
     in->published = spool_publish(&in->transport->spool, in->file->fd, in->file->id, in->name, &in->err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "delivery/delivery.h"
 #include "role/common/event_sender.h"
+#include "role/common/metrics.h"
 #include "role/common/submission.h"
 
 #include <inttypes.h>
@@ -196,6 +197,7 @@ void track_report(const struct mail *original, const struct mail *report)
                                 [TRACKING_EVENT_ID] = tracking_event_name(TRACKING_DSN),
                                 [TRACKING_REFERENCE] = original->envelope.message_id}};
     join_all(report, &e);
+    metric_add(METRIC_REPORTS, 1);
 }
 
 void track_poison(const struct transport *t, const struct queue_message *q, struct span why)

@@ -9,6 +9,7 @@
 
 #include "role/common/denial.h"
 #include "role/common/event_sender.h"
+#include "role/common/metrics.h"
 #include "role/receive/kerberos.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -194,6 +195,20 @@ static void tell(const struct session *s, const struct session_denial *n, struct
     buf_done(&trace);
 }
 
+static enum metric_refusal reason_of(const struct session_denial *n)
+{
+    static const enum metric_refusal reasons[] = {
+        [QUESTION_AUTH] = METRIC_REFUSED_AUTH,
+        [QUESTION_MAIL] = METRIC_REFUSED_SENDER,
+        [QUESTION_HEADER_SENDER] = METRIC_REFUSED_CONTENT,
+        [QUESTION_RCPT] = METRIC_REFUSED_RECIPIENT,
+        [QUESTION_RIGHT] = METRIC_REFUSED_RIGHT,
+    };
+    return *n->limit         ? METRIC_REFUSED_LIMIT
+           : n->has_decision ? reasons[n->decision.question]
+                             : METRIC_REFUSED_SESSION;
+}
+
 struct span session_refused(struct session *s, const struct smtp_reply *reply)
 {
     struct session_denial *n = denial_of(s);
@@ -204,6 +219,7 @@ struct span session_refused(struct session *s, const struct smtp_reply *reply)
     buf_init(&line, SMTP_REPLY_MAX);
     smtp_reply_print(&line, reply, true);
     struct span text = span_trim(buf_span(&line));
+    metric_add(METRIC_REFUSED + reason_of(n), 1);
     if (!s->turned_away) /* of those the log has a line already (admission.c) */
         log_denial(s, n, text);
     tell(s, n, text);

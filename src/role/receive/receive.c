@@ -10,6 +10,7 @@
 
 #include "role/common/event_sender.h"
 #include "role/common/identity_set.h"
+#include "role/common/metrics.h"
 #include "role/common/policy_ref.h"
 #include "role/common/pressure_page.h"
 #include "role/common/roles.h"
@@ -40,11 +41,13 @@ static void finish(struct role *role)
 void receive_session_opened(void)
 {
     receive.sessions++;
+    metric_set(METRIC_SESSIONS_OPEN, receive.sessions);
 }
 
 void receive_session_closed(struct role *role)
 {
     receive.sessions--;
+    metric_set(METRIC_SESSIONS_OPEN, receive.sessions);
     if (receive.draining && receive.sessions == 0)
         finish(role);
 }

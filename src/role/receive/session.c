@@ -7,6 +7,7 @@
  */
 #include "role/receive/session.h"
 
+#include "role/common/metrics.h"
 #include "role/receive/receive.h"
 #include "role/receive/session_internal.h"
 #include "runtime/clock.h"
@@ -151,6 +152,7 @@ static void on_secured(void *context)
     log_str(&l, "cipher", info.cipher);
     log_str(&l, "resumed", info.resumed ? "yes" : "no");
     log_end(&l);
+    metric_add(METRIC_SESSION_TLS + metric_tls_of(span_of(info.version)), 1);
     session_protocol_secured(s);
     if (!s->profile.tls_active)
         session_gate_begin(s);

@@ -5,6 +5,7 @@
 #include "role/receive/session_internal.h"
 
 #include "policy/select.h"
+#include "role/common/metrics.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -68,6 +69,7 @@ static void begin(struct session *s)
     }
     session_gate_begin(s);
     log_start(s);
+    metric_add(METRIC_SESSIONS, 1);
     session_protocol_begin(s);
     session_facts_begin(s);
     connection_begin(s->connection, s->profile.tls_active ? s->tls : NULL);

@@ -39,6 +39,7 @@ struct session {
     bool closed;
     bool heard;                    /* the client has said something */
     int64_t began_ms;              /* clock_mono_ms */
+    int64_t content_end_ms;        /* likewise: of the message in hand */
     struct connection *connection; /* NULL when closed */
     struct smtp_server *smtp;
     struct smtp_server_profile profile;

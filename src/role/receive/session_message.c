@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 #include "mail/date.h"
 #include "mail/received.h"
+#include "role/common/metrics.h"
 #include "role/common/submission.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -35,6 +36,18 @@ static void log_stored(const struct session *s, enum content_outcome outcome, ui
     log_end(&l);
 }
 
+static void count_stored(const struct session *s, enum content_outcome outcome)
+{
+    if (outcome != CONTENT_STORED) {
+        metric_add(METRIC_REFUSED + METRIC_REFUSED_STORE, 1);
+        return;
+    }
+    metric_add(METRIC_ACCEPTED, 1);
+    metric_add(METRIC_ACCEPTED_BYTES, s->intake_result.bytes_out);
+    metric_add(METRIC_ACCEPTED_RECIPIENTS, smtp_server_envelope(s->smtp)->recipient_count);
+    metric_observe(METRIC_ACCEPT_TIME, clock_mono_ms() - s->content_end_ms);
+}
+
 /* Replies as the reference has them: 250 2.6.0 <message-id> [InternalId=n] Queued mail for delivery. */
 static void on_content_stored(void *context, enum content_outcome outcome, uint64_t internal_id, struct span text)
 {
@@ -51,6 +64,7 @@ static void on_content_stored(void *context, enum content_outcome outcome, uint6
     else
         a = (struct smtp_answer){.verdict = SMTP_ANSWER_UNAVAILABLE};
     log_stored(s, outcome, internal_id);
+    count_stored(s, outcome);
     session_message_abort(s);
     session_reply(s, &a);
     session_settle(s);
@@ -247,6 +261,7 @@ static void decide_message(struct session *s)
 
 void session_message_end(struct session *s)
 {
+    s->content_end_ms = clock_mono_ms();
     intake_finish(&s->intake, &s->intake_result);
     decide_message(s);
 }

@@ -276,6 +276,7 @@ static void child_start(struct child *c)
         return;
     }
     send_config(c);
+    metering_hand_over(s, c);
     if (c->fault && c->kind == ROLE_QUEUE)
         tell_queue(s, ROLE_QUEUE);
     if (c->kind == ROLE_RECEIVE)

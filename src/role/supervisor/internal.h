@@ -94,6 +94,9 @@ struct supervisor {
     struct hash_key counting_key;
     int counting_fd;
     struct resources resources;
+    bool metered; /* both were made */
+    int metrics_fd;
+    int console_fd; /* listens; -1: no console */
     int exit_status;
 };
 
@@ -121,6 +124,8 @@ void listeners_open_missing(struct supervisor *s);
 /* Hands all sockets to a receive process that has just started. */
 void listeners_hand_over(struct supervisor *s, struct child *receive);
 void listeners_close(struct supervisor *s);
+/* A listening socket for this process alone, or -1 with errno. */
+int listeners_bind(struct ip_endpoint e);
 
 /* ---- submit.c: submit.sock, for programs of this machine ---- */
 /* What fails is logged: the network's sockets do not depend on it. */
@@ -163,6 +168,12 @@ enum err_code pressure_start(struct supervisor *s, struct err *err);
 void pressure_hand_over(struct supervisor *s, struct child *c);
 /* True: the frame was about resources, and was dealt with. */
 bool pressure_on_frame(struct supervisor *s, const struct child *c, const struct frame *f);
+
+/* ---- metering.c ---- */
+/* The memory, and the console's socket where one is wanted. */
+enum err_code metering_make(struct supervisor *s, struct err *err);
+/* To a process that has just started. */
+void metering_hand_over(struct supervisor *s, struct child *c);
 
 /* ---- watch.c ---- */
 /* Certificates that change on disk are loaded and handed over. */

@@ -65,9 +65,9 @@ static int bind_socket(struct ip_endpoint e, bool shared)
     return fd;
 }
 
-static int open_socket(struct ip_endpoint e)
+static int open_socket(struct ip_endpoint e, bool shared)
 {
-    int fd = bind_socket(e, true);
+    int fd = bind_socket(e, shared);
     if (fd >= 0 && listen(fd, LISTEN_BACKLOG) < 0) {
         int saved = errno;
         close(fd);
@@ -75,6 +75,11 @@ static int open_socket(struct ip_endpoint e)
         return -1;
     }
     return fd;
+}
+
+int listeners_bind(struct ip_endpoint e)
+{
+    return open_socket(e, false);
 }
 
 static bool same(struct ip_endpoint a, struct ip_endpoint b)
@@ -125,7 +130,7 @@ static int open_all(struct supervisor *s, struct listener *l)
     for (uint32_t i = 0; i < s->receivers; i++)
         l->fds[i] = -1;
     for (uint32_t i = 0; !failure && i < s->receivers; i++) {
-        l->fds[i] = open_socket(l->endpoint);
+        l->fds[i] = open_socket(l->endpoint, true);
         if (l->fds[i] < 0)
             failure = errno;
     }

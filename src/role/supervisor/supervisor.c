@@ -162,7 +162,8 @@ static enum err_code start(struct supervisor *s, struct err *err)
     watch_note(s);
     keytab_load(s);
     if ((code = sandbox_find_user(&s->user, &fallback, err)) || (code = keys_load(s, err)) ||
-        (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)) || (code = counting_make(s, err)))
+        (code = keys_make_tickets(s, err)) || (code = keys_make_tickets(s, err)) ||
+        (code = counting_make(s, err)) || (code = metering_make(s, err)))
         return code;
     if (fallback)
         log_text(LOG_WARNING, "no-user",

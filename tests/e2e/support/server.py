@@ -46,11 +46,11 @@ class Server:
         run([BINARY, "init", "--state", self.state, "--domain", self.domain, "--hostname", self.host, "--role", self.role,
              "--port-offset", str(self.offset)])
 
-    def start(self, under=()):
-        """under: a command that runs the server, such as prlimit with its options."""
+    def start(self, under=(), options=()):
+        """under: a command that runs the server, such as prlimit with its options. options: more of `serve`."""
         out = self.dir + "/ready"
         with open(self.log, "ab") as log, open(out, "wb") as ready:
-            self.proc = subprocess.Popen([*under, BINARY, "serve", "--state", self.state], stdin=subprocess.DEVNULL, stdout=ready, stderr=log,
+            self.proc = subprocess.Popen([*under, BINARY, "serve", "--state", self.state, *options], stdin=subprocess.DEVNULL, stdout=ready, stderr=log,
                                          start_new_session=True)
 
         def is_ready():
