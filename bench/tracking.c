@@ -193,7 +193,8 @@ int main(int argc, char **argv)
     search(argv[1], "by message id that is not there", (struct tracking_query){.message_id = SPAN("<none@x>")});
     search(argv[1], "by internal message id", (struct tracking_query){.internal_id = span_of(internal)});
     search(argv[1], "by sender", (struct tracking_query){.sender = span_of(sender)});
-    search(argv[1], "by recipient", (struct tracking_query){.recipient = span_of(recipient)});
+    search(argv[1], "by recipient",
+           (struct tracking_query){.recipients = (const struct span[]){span_of(recipient)}, .recipient_count = 1});
     search(argv[1], "by sender, one day",
            (struct tracking_query){.sender = span_of(sender), .start_ms = day, .end_ms = day + 86400000});
     search(argv[1], "the newest", (struct tracking_query){0});

@@ -77,14 +77,10 @@ static enum err_code date(struct shell_call *call, const char *name, int64_t oth
                    name, SPAN_ARG(v->kind == VALUE_STRING ? span_head(v->s, 60) : SPAN("?")));
 }
 
-/* -Recipients and the others take one text; it is found whole. */
-static enum err_code text(struct shell_call *call, const char *name, struct span *ret, struct err *err)
+/* A text that is found whole. */
+static enum err_code text_of(struct shell_call *call, const char *name, const struct value *v, struct span *ret,
+                             struct err *err)
 {
-    const struct value *v = cmdlet_argument(call, name);
-    if (v && v->kind == VALUE_LIST && v->list.count == 1)
-        v = &v->list.items[0];
-    if (!v)
-        return ERR_NONE;
     if (v->kind == VALUE_INT) { /* an internal message id */
         *ret = arena_printf(call->arena, "%lld", (long long)v->i);
         return ret->ptr ? ERR_NONE : cmdlet_no_memory(err);
@@ -99,6 +95,36 @@ static enum err_code text(struct shell_call *call, const char *name, struct span
             name, SPAN_ARG(span_head(v->s, 60)));
     *ret = v->s;
     return ERR_NONE;
+}
+
+static enum err_code text(struct shell_call *call, const char *name, struct span *ret, struct err *err)
+{
+    const struct value *v = cmdlet_argument(call, name);
+    if (v && v->kind == VALUE_LIST && v->list.count == 1)
+        v = &v->list.items[0];
+    return v ? text_of(call, name, v, ret, err) : ERR_NONE;
+}
+
+/* One of several. */
+static enum err_code recipients(struct shell_call *call, struct tracking_query *q, struct err *err)
+{
+    const struct value *v = cmdlet_argument(call, "Recipients"), *items = v;
+    size_t count = v != NULL;
+    if (v && v->kind == VALUE_LIST) {
+        items = v->list.items;
+        count = v->list.count;
+    }
+    if (count > TRACKING_RECIPIENTS_MAX)
+        return err_set(err, ERR_LIMIT,
+                       "Get-MessageTrackingLog -Recipients: %zu are too many; up to %d are looked up", count,
+                       TRACKING_RECIPIENTS_MAX);
+    struct span *list = ARENA_ARRAY(call->arena, count, struct span);
+    enum err_code code = list || !count ? ERR_NONE : cmdlet_no_memory(err);
+    for (size_t i = 0; !code && i < count; i++)
+        code = text_of(call, "Recipients", &items[i], &list[i], err);
+    q->recipients = list;
+    q->recipient_count = count;
+    return code;
 }
 
 /* With or without its angle brackets. */
@@ -154,7 +180,7 @@ static enum err_code read_query(struct shell_call *call, struct tracking_query *
     if (!code)
         code = text(call, "Sender", &q->sender, err);
     if (!code)
-        code = text(call, "Recipients", &q->recipient, err);
+        code = recipients(call, q, err);
     if (!code)
         code = message_id(call, "MessageId", &q->message_id, err);
     if (!code)
@@ -223,8 +249,8 @@ static const struct shell_parameter parameters[] = {
      "Only of one kind: RECEIVE, SEND, DELIVER, FAIL, DEFER, EXPAND, REDIRECT, RESOLVE, DSN, DUPLICATEDELIVER, "
      "..."},
     {"Sender", NULL, 0, "<Address>", "Only of messages from this address; '<>' for reports."},
-    {"Recipients", NULL, 0, "<Address>",
-     "Only entries that have this address among their recipients, or as what one of them was before."},
+    {"Recipients", NULL, 0, "<Address>[,<Address>...]",
+     "Only entries that have one of these addresses among their recipients, or as what one of them was before."},
     {"MessageId", NULL, PARAMETER_PIPELINE, "<Id>",
      "Only of the message with this Message-ID:, with or without < >."},
     {"InternalMessageId", NULL, 0, "<Number>", "Only of the message with this number of the queue (InternalId)."},

@@ -13,8 +13,9 @@ static enum err_code search(struct tracking_view *view UNUSED, struct span folde
                             struct err *err UNUSED)
 {
     asked = *q;
+    struct span to = q->recipient_count ? q->recipients[0] : SPAN("");
     snprintf(asked_text, sizeof asked_text, "%.*s|%.*s|%.*s|%.*s|%.*s|%.*s|%.*s|%.*s|%lld|%lld", SPAN_ARG(folder),
-             SPAN_ARG(q->event), SPAN_ARG(q->sender), SPAN_ARG(q->recipient), SPAN_ARG(q->message_id),
+             SPAN_ARG(q->event), SPAN_ARG(q->sender), SPAN_ARG(to), SPAN_ARG(q->message_id),
              SPAN_ARG(q->internal_id), SPAN_ARG(q->reference), SPAN_ARG(q->subject), (long long)q->start_ms,
              (long long)q->end_ms);
     struct tracking_row r = {.at_ms = INT64_C(1795478400123)};
@@ -46,6 +47,11 @@ static void test_entry(void **state UNUSED)
         {"a wildcard", "Get-MessageTrackingLog -Sender *@example.com", ERR_INVALID,
          .has = {"-Sender", "wildcard", "Where-Object"}},
         {"no text", "Get-MessageTrackingLog -Recipients ''", ERR_INVALID, .has = {"-Recipients"}},
+        {"a text that is none among several", "Get-MessageTrackingLog -Recipients a@b,''", ERR_INVALID,
+         .has = {"-Recipients"}},
+        {"too many recipients",
+         "Get-MessageTrackingLog -Recipients a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a",
+         ERR_LIMIT, .has = {"33", "up to 32"}},
         {"no size", "Get-MessageTrackingLog -ResultSize 0", ERR_INVALID, .has = {"ResultSize"}},
         {"another server", "Get-MessageTrackingLog -Server elsewhere", ERR_NOT_FOUND, .has = {"elsewhere"}},
     };
@@ -79,6 +85,7 @@ static void test_query(void **state UNUSED)
     } rows[] = {
         {"", "log/MessageTracking|||||||" ALWAYS},
         {"-EventId deliver -Sender a@b -Recipients c@d", "log/MessageTracking|deliver|a@b|c@d||||" ALWAYS},
+        {"-Recipients a@b,c@d", "log/MessageTracking|||a@b||||" ALWAYS},
         {"-MessageId '<x@y>'", "log/MessageTracking||||<x@y>|||" ALWAYS},
         {"-MessageId x@y -Reference z@y", "log/MessageTracking||||<x@y>||<z@y>|" ALWAYS},
         {"-InternalMessageId 42 -MessageSubject 'a part'", "log/MessageTracking|||||42||a part" ALWAYS},

@@ -180,6 +180,7 @@ def test_searches(hub, marker):
     assert track(hub, "-Sender search@OUTSIDE.test -MessageSubject %s" % marker.upper()) == got
     assert track(hub, "-MessageSubject 'y %s f'" % marker) == got
     assert track(hub, "-Recipients BOB@example.com -MessageId %s -EventId deliver" % mid) == got[1:]
+    assert track(hub, "-Recipients nobody@example.com,BOB@example.com -MessageSubject %s" % marker) == got
     assert track(hub, "-MessageId %s -Start %s -End %s" % (mid, got[1]["Timestamp"], "2099-01-01")) == [r for r in got if r["Timestamp"] >= got[1]["Timestamp"]]
     assert track(hub, "-MessageId %s -End %s" % (mid, got[0]["Timestamp"])) == [], "-End is exclusive"
     assert track(hub, "-MessageId none@nowhere.test") == []

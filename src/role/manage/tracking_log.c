@@ -1,5 +1,6 @@
 /*
- * tracking_log.c: entries from events into files (log_files.h), and steps of the index on the thread pool.
+ * tracking_log.c: entries from events into files (log_files.h), and steps of the index on a thread that yields to
+ * everything else: mail is accepted on the same cores.
  *
  * Invariants: one step at a time. A step is begun when an earlier one has left work behind, and once in INDEX_MS
  * while entries come; a step finds out by itself what there is to do. The folder is changed between steps only.
@@ -15,17 +16,19 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
-enum { PATH_MAX_ = 1400, INDEX_MS = 10000, RETRY_MS = 60000, PROGRESS_MS = 5000 };
+enum { PATH_MAX_ = 1400, INDEX_MS = 10000, RETRY_MS = 60000, PROGRESS_MS = 5000, NICE = 10 };
 
 static struct {
     struct role *role;
     char folder[PATH_MAX_];
     struct log_format format;
     struct log_files *files; /* NULL: not yet, or not enabled */
-    bool enabled, subjects, dirty;
+    bool subjects;
 
-    uv_work_t work;
+    uv_thread_t thread;
+    uv_async_t stepped; /* the thread has ended */
     uv_timer_t timer;
     atomic_bool stop;
     bool working, failing;
@@ -64,10 +67,12 @@ static void follow(const struct tracking_step *s)
         say("tracking-index-made", 0);
 }
 
-static void on_step(uv_work_t *w)
+static void run_step(void *context)
 {
-    (void)w;
+    (void)context;
+    setpriority(PRIO_PROCESS, 0, NICE); /* the thread's own, on Linux */
     tracker.code = tracking_index_step(tracker.work_folder, &tracker.stop, &tracker.step, &tracker.err);
+    uv_async_send(&tracker.stepped);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -76,10 +81,12 @@ static void on_timer(uv_timer_t *t)
     begin_step();
 }
 
-static void on_stepped(uv_work_t *w, int status)
+static void on_stepped(uv_async_t *a)
 {
-    (void)w;
-    (void)status; /* it is never cancelled */
+    (void)a;
+    if (!tracker.working)
+        return;
+    uv_thread_join(&tracker.thread);
     tracker.working = false;
     if (atomic_load(&tracker.stop))
         return;
@@ -109,7 +116,9 @@ static void begin_step(void)
     }
     tracker.step = (struct tracking_step){0};
     memcpy(tracker.work_folder, tracker.folder, sizeof tracker.folder);
-    tracker.working = uv_queue_work(&tracker.role->loop, &tracker.work, on_step, on_stepped) == 0;
+    tracker.working = uv_thread_create(&tracker.thread, run_step, NULL) == 0;
+    if (!tracker.working)
+        uv_timer_start(&tracker.timer, on_timer, RETRY_MS, 0);
 }
 
 /* ---- the files ---- */
@@ -138,7 +147,9 @@ void tracking_log_open(struct role *role)
     tracker.role = role;
     tracker.format.fields = tracking_columns;
     uv_timer_init(&role->loop, &tracker.timer);
+    uv_async_init(&role->loop, &tracker.stepped, on_stepped);
     uv_unref((uv_handle_t *)&tracker.timer);
+    uv_unref((uv_handle_t *)&tracker.stepped);
     events_subscribe(EVENT_TRACKING, take, flush, NULL);
 }
 

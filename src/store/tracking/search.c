@@ -24,8 +24,9 @@ struct hit {
 struct search {
     struct tracking_folder folder;
     const struct tracking_query *query;
-    bool keyed;
-    uint64_t hash;
+    uint64_t hashes[TRACKING_RECIPIENTS_MAX]; /* any of these; none: no key */
+    size_t hash_count;
+    size_t from, room; /* hits before those under the hash in hand, and how many of these are wanted */
     struct buf line, scratch;
     struct hit *hits;
     size_t count, cap, limit;
@@ -51,14 +52,21 @@ static bool is(struct span text, struct span wanted)
     return !wanted.ptr || span_ieq(text, wanted);
 }
 
+static bool has_one(const struct tracking_query *q, const struct tracking_row *r)
+{
+    for (size_t i = 0; i < q->recipient_count; i++)
+        if (tracking_has_recipient(r->field[TRACKING_RECIPIENT_ADDRESS], q->recipients[i]) ||
+            tracking_has_recipient(r->field[TRACKING_RELATED_RECIPIENT_ADDRESS], q->recipients[i]))
+            return true;
+    return q->recipient_count == 0;
+}
+
 static bool fits(const struct tracking_query *q, const struct tracking_row *r)
 {
     const struct span *f = r->field;
     return r->at_ms >= q->start_ms && r->at_ms < q->end_ms && is(f[TRACKING_EVENT_ID], q->event) &&
            is(f[TRACKING_MESSAGE_ID], q->message_id) && is(f[TRACKING_INTERNAL_MESSAGE_ID], q->internal_id) &&
-           is(f[TRACKING_SENDER_ADDRESS], q->sender) && is(f[TRACKING_REFERENCE], q->reference) &&
-           (!q->recipient.ptr || tracking_has_recipient(f[TRACKING_RECIPIENT_ADDRESS], q->recipient) ||
-            tracking_has_recipient(f[TRACKING_RELATED_RECIPIENT_ADDRESS], q->recipient)) &&
+           is(f[TRACKING_SENDER_ADDRESS], q->sender) && is(f[TRACKING_REFERENCE], q->reference) && has_one(q, r) &&
            (!q->subject.ptr || contains(f[TRACKING_MESSAGE_SUBJECT], q->subject));
 }
 
@@ -68,17 +76,16 @@ static void choose_key(struct search *s)
     const struct tracking_query *q = s->query;
     const struct {
         enum tracking_key key;
-        struct span text;
+        const struct span *texts;
+        size_t count;
     } order[] = {
-        {TRACKING_KEY_MESSAGE, q->message_id},  {TRACKING_KEY_INTERNAL, q->internal_id},
-        {TRACKING_KEY_REFERENCE, q->reference}, {TRACKING_KEY_RECIPIENT, q->recipient},
-        {TRACKING_KEY_SENDER, q->sender},
+        {TRACKING_KEY_MESSAGE, &q->message_id, 1},  {TRACKING_KEY_INTERNAL, &q->internal_id, 1},
+        {TRACKING_KEY_REFERENCE, &q->reference, 1}, {TRACKING_KEY_RECIPIENT, q->recipients, q->recipient_count},
+        {TRACKING_KEY_SENDER, &q->sender, 1},
     };
-    for (size_t i = 0; i < ARRAY_LEN(order) && !s->keyed; i++)
-        if (order[i].text.len) {
-            s->keyed = true;
-            s->hash = tracking_hash(order[i].key, order[i].text);
-        }
+    for (size_t i = 0; i < ARRAY_LEN(order) && !s->hash_count; i++)
+        for (size_t k = 0; k < order[i].count && order[i].texts[k].len; k++)
+            s->hashes[s->hash_count++] = tracking_hash(order[i].key, order[i].texts[k]);
 }
 
 /* ---- what is found ---- */
@@ -114,7 +121,7 @@ static bool see_place(void *context, uint64_t offset)
         return false;
     if (tracking_read_row(s->fd, offset, &s->line, &s->scratch, &r) && fits(s->query, &r) && !add_hit(s, offset))
         return false;
-    return s->count <= s->limit; /* one more, to know that there is more */
+    return s->count - s->from <= s->room; /* one more, to know that there is more */
 }
 
 /* ---- a stretch ---- */
@@ -131,6 +138,40 @@ static enum err_code scan(struct search *s, uint64_t from, uint64_t to, struct e
     return tracking_read_lines(s->fd, from, to, see_line, s, NULL, err);
 }
 
+static int in_order(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+    int c = (x->file > y->file) - (x->file < y->file);
+    return c ? c : (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* From `from` on: a row may have been found under several hashes. */
+static void drop_doubles(struct search *s, size_t from)
+{
+    size_t kept = from;
+    if (s->count > from)
+        qsort(s->hits + from, s->count - from, sizeof *s->hits, in_order);
+    for (size_t i = from; i < s->count; i++)
+        if (kept == from || in_order(&s->hits[kept - 1], &s->hits[i]))
+            s->hits[kept++] = s->hits[i];
+    s->count = kept;
+}
+
+/* The newest under each hash, as many as are still wanted: the newest of all are among them. */
+static enum err_code find_keys(struct search *s, struct tracking_index *x, struct err *err)
+{
+    size_t before = s->count;
+    enum err_code code = ERR_NONE;
+    s->room = s->limit - before;
+    for (size_t i = 0; !code && i < s->hash_count && !s->stopped && !s->no_memory; i++) {
+        s->from = s->count;
+        code = tracking_index_find(x, s->hashes[i], see_place, s, err);
+    }
+    if (s->hash_count > 1)
+        drop_doubles(s, before);
+    return code;
+}
+
 /* *ret_spoilt: the index is damaged, gone, or another file's; nothing of it counts. */
 static enum err_code search_slice(struct search *s, const struct tracking_file *file,
                                   const struct tracking_slice *slice, bool *ret_spoilt, struct err *err)
@@ -143,8 +184,8 @@ static enum err_code search_slice(struct search *s, const struct tracking_file *
     enum err_code code = tracking_index_open(path, &x, &facts, err);
     bool sound = !code && facts.mark == tracking_file_mark(s->fd);
     bool apart = sound && (facts.newest_ms < s->query->start_ms || facts.oldest_ms >= s->query->end_ms);
-    if (sound && !apart && s->keyed)
-        code = tracking_index_find(x, s->hash, see_place, s, err);
+    if (sound && !apart && s->hash_count)
+        code = find_keys(s, x, err);
     tracking_index_close(x);
     if (code == ERR_NO_MEMORY || code == ERR_IO)
         return code;
@@ -153,7 +194,7 @@ static enum err_code search_slice(struct search *s, const struct tracking_file *
         unlink(path); /* it is made anew */
         return ERR_NONE;
     }
-    return s->keyed || apart ? ERR_NONE : scan(s, slice->first, slice->end, err);
+    return s->hash_count || apart ? ERR_NONE : scan(s, slice->first, slice->end, err);
 }
 
 static bool may_have(const struct search *s, const struct tracking_file *file)
@@ -198,13 +239,6 @@ static enum err_code search_file(struct search *s, struct err *err)
 }
 
 /* ---- all of it ---- */
-
-static int in_order(const void *a, const void *b)
-{
-    const struct hit *x = a, *y = b;
-    int c = (x->file > y->file) - (x->file < y->file);
-    return c ? c : (x->offset > y->offset) - (x->offset < y->offset);
-}
 
 static enum err_code show(struct search *s, tracking_each_fn *each, void *context, struct tracking_found *found,
                           struct err *err)

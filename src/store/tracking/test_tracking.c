@@ -125,6 +125,11 @@ static bool note(void *context, const struct tracking_row *r)
 
 static struct tracking_found found;
 
+/* Recipients of a query. */
+#define TO(...)                                                                                                    \
+    .recipients = (const struct span[]){__VA_ARGS__},                                                              \
+    .recipient_count = sizeof((const struct span[]){__VA_ARGS__}) / sizeof(struct span)
+
 static void expect(const char *name, struct tracking_query q, const char *wanted)
 {
     struct buf b;
@@ -141,7 +146,7 @@ static void expect(const char *name, struct tracking_query q, const char *wanted
 
 static void expect_all(void)
 {
-    static const struct {
+    const struct { /* the lists of recipients are the call's */
         const char *name;
         struct tracking_query query;
         const char *found;
@@ -153,14 +158,21 @@ static void expect_all(void)
         {"reference", {.reference = SPAN_INIT("<one@a>")}, "2:DSN"},
         {"sender", {.sender = SPAN_INIT("tom@a")}, "3:RECEIVE 3:DELIVER"},
         {"no sender", {.sender = SPAN_INIT("<>")}, "2:DSN"},
-        {"recipient, one of several", {.recipient = SPAN_INIT("bob@a")}, "1:EXPAND"},
-        {"recipient, folded", {.recipient = SPAN_INIT("ann@a")}, "1:EXPAND 1:DELIVER 3:RECEIVE 3:DELIVER"},
-        {"what a recipient was", {.recipient = SPAN_INIT("team@a")}, "1:RECEIVE 1:EXPAND"},
+        {"recipient, one of several", {TO(SPAN_INIT("bob@a"))}, "1:EXPAND"},
+        {"recipient, folded", {TO(SPAN_INIT("ann@a"))}, "1:EXPAND 1:DELIVER 3:RECEIVE 3:DELIVER"},
+        {"one of several recipients",
+         {TO(SPAN_INIT("x@b"), SPAN_INIT("bob@a"), SPAN_INIT("none@a"))},
+         "1:RECEIVE 1:EXPAND 1:FAIL"},
+        {"several that share entries",
+         {TO(SPAN_INIT("bob@a"), SPAN_INIT("team@a"), SPAN_INIT("ANN@a"))},
+         "1:RECEIVE 1:EXPAND 1:DELIVER 3:RECEIVE 3:DELIVER"},
+        {"the newest of several",
+         {TO(SPAN_INIT("bob@a"), SPAN_INIT("team@a"), SPAN_INIT("ann@a")), .limit = 2},
+         "3:RECEIVE 3:DELIVER"},
+        {"what a recipient was", {TO(SPAN_INIT("team@a"))}, "1:RECEIVE 1:EXPAND"},
         {"event", {.event = SPAN_INIT("deliver")}, "1:DELIVER 3:DELIVER"},
         {"subject", {.subject = SPAN_INIT("O, \"YOU")}, "1:RECEIVE"},
-        {"recipient and event",
-         {.recipient = SPAN_INIT("ann@a"), .event = SPAN_INIT("DELIVER")},
-         "1:DELIVER 3:DELIVER"},
+        {"recipient and event", {TO(SPAN_INIT("ann@a")), .event = SPAN_INIT("DELIVER")}, "1:DELIVER 3:DELIVER"},
         {"sender and time", {.sender = SPAN_INIT("sue@a"), .start_ms = NOON_23 - 3600000}, "1:FAIL"},
         {"from then on", {.start_ms = NOON_23}, "3:RECEIVE 3:DELIVER"},
         {"until then, exclusive", {.end_ms = NOON_23 - 3600000}, "1:RECEIVE 1:EXPAND 1:DELIVER"},
@@ -336,11 +348,14 @@ static void large(void **state)
     size_t n = list("index", names, 8);
     assert_true(n >= 1);
     expect("the last row", (struct tracking_query){.message_id = SPAN("<119999@example.com>")}, "119999:RECEIVE");
-    expect("by recipient", (struct tracking_query){.recipient = SPAN("r5@example.com")}, "5:RECEIVE");
+    expect("by recipient", (struct tracking_query){TO(SPAN("r5@example.com"))}, "5:RECEIVE");
     expect("the newest two of many", (struct tracking_query){.sender = SPAN("from3@example.com"), .limit = 2},
            "119803:RECEIVE 119903:RECEIVE");
     assert_true(found.more);
-    expect("the newest of every third", (struct tracking_query){.recipient = SPAN("s1@example.com"), .limit = 1},
+    expect("the newest of several",
+           (struct tracking_query){TO(SPAN("s1@example.com"), SPAN("s2@example.com")), .limit = 3},
+           "119989:RECEIVE 119995:RECEIVE 119996:RECEIVE");
+    expect("the newest of every third", (struct tracking_query){TO(SPAN("s1@example.com")), .limit = 1},
            "119995:RECEIVE");
 }
 

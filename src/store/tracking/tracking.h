@@ -105,11 +105,16 @@ NODISCARD bool tracking_parse(struct span line, struct buf *scratch, struct trac
 
 /* ---- searching ---- */
 
+enum { TRACKING_RECIPIENTS_MAX = 32 };
+
 struct tracking_query {
     int64_t start_ms, end_ms; /* start <= time < end */
-    /* Whole texts, ASCII case folded; ptr NULL: any. A recipient is one of recipient-address, or the address that
-     * it stood for before (related-recipient-address). */
-    struct span event, sender, recipient, message_id, internal_id, reference;
+    /* Whole texts, ASCII case folded; ptr NULL: any. */
+    struct span event, sender, message_id, internal_id, reference;
+    /* One of these, TRACKING_RECIPIENTS_MAX at most; none: any. A recipient is one of recipient-address, or the
+     * address that it stood for before (related-recipient-address). */
+    const struct span *recipients;
+    size_t recipient_count;
     struct span subject; /* a part of it */
     size_t limit;
 };
