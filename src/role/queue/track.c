@@ -135,7 +135,7 @@ static void tell_entry(const struct mail *m, const struct track_entry *t, const 
 
 void track_send(const struct mail *m, const struct track_list *l)
 {
-    struct joined j;
+    static struct joined j; /* on the loop alone; too large to be zeroed for each message */
     clear(&j);
     for (const struct track_entry *t = l->first, *row = t; t; t = t->next) {
         if (!share_row(row, t) || !join(&j, t->recipient, t->status)) {
@@ -158,7 +158,7 @@ void track_now(const struct mail *m, const struct track_entry *e)
 
 void track_expanded(const struct mail *m, struct span group, const struct queue_recipient *members, size_t count)
 {
-    struct joined j;
+    static struct joined j; /* on the loop alone; too large to be zeroed for each message */
     const struct track_entry t = {.event = TRACKING_EXPAND, .source = TRACKING_OF_ROUTING, .related = group};
     clear(&j);
     for (size_t i = 0; i < count; i++)
@@ -180,7 +180,7 @@ static void tell_without_status(const struct mail *m, struct event *e, struct jo
 
 static void join_all(const struct mail *m, struct event *e)
 {
-    struct joined j;
+    static struct joined j; /* on the loop alone; too large to be zeroed for each message */
     clear(&j);
     for (size_t i = 0; i < m->envelope.recipient_count; i++)
         if (!join(&j, m->envelope.recipients[i].address, SPAN(""))) {
@@ -256,11 +256,13 @@ void track_received(const struct mail *m, const struct track_session *s)
     if (span_split(&cipher, ' ', &version) && version.len) {
         put_pair(&custom, "TLS", version);
         put_pair(&custom, "Cipher", cipher);
-    } else {
+    } else if (span_eq(source, tracking_source_name(TRACKING_OF_SMTP))) {
         put_pair(&custom, "TLS", SPAN("None"));
     }
     put_pair(&custom, "User", m->envelope.user);
-    snprintf(connector, sizeof connector, "%.*s%s%.*s", SPAN_ARG(own), rest.len ? "\\" : "", SPAN_ARG(rest));
+    connector[0] = '\0';
+    if (rest.len)
+        snprintf(connector, sizeof connector, "%.*s\\%.*s", SPAN_ARG(own), SPAN_ARG(rest));
     struct event e = {.field = {[TRACKING_CLIENT_IP] = m->envelope.source_ip,
                                 [TRACKING_CLIENT_HOSTNAME] = s->helo,
                                 [TRACKING_SERVER_IP] = s->local_ip,
