@@ -8,21 +8,27 @@
 #include "mail/dsn.h"
 
 #include "base/base64.h"
-#include "base/num.h"
 #include "base/utf8.h"
 #include "mail/date.h"
 #include "mail/dsn_internal.h"
 #include "mail/header.h"
+#include "mail/orcpt.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
     BOUNDARY_SHOWN_MAX = 48,
     BOUNDARY_TRIES = 1000,
+    DELIMITER_MAX = BOUNDARY_SHOWN_MAX + 16,
+    TYPE_MAX = BOUNDARY_SHOWN_MAX + 64,
     ENCODED_WORD_BYTES = 42,
-    XTEXT_MAX = 1024,
+    ENVELOPE_ID_MAX = 1024,
     ASCII_ADDRESS_MAX = 900
 };
+
+/* The boundary of the human part's own parts is this and that of the report. */
+#define INNER "human"
 
 /* How the report may be written, decided once. */
 struct writer {
@@ -85,32 +91,20 @@ static bool any_beyond_ascii(const struct dsn *d)
     return any;
 }
 
-/* ENVID and ORCPT come as xtext (RFC 3461 4): "+" and two hex digits for an octet. What is not xtext is kept. */
-static void decode_xtext(struct buf *out, struct span s)
+bool dsn_original_recipient(const struct dsn_recipient *r, struct span *ret_type, struct buf *address)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        int high = i + 2 < s.len && s.ptr[i] == '+' ? num_hex_digit(s.ptr[i + 1]) : -1;
-        int low = high >= 0 ? num_hex_digit(s.ptr[i + 2]) : -1;
-        buf_add_char(out, low >= 0 ? (char)((unsigned)high << 4 | (unsigned)low) : s.ptr[i]);
-        i += low >= 0 ? 2 : 0;
-    }
+    return orcpt_parse(span_head(r->original, DSN_ORIGINAL_MAX), ret_type, address);
 }
 
-/* An address beyond ASCII as utf-8-addr-xtext of RFC 6533 section 3. */
+/* Cut, with its last character whole, where it would make the line too long. */
 static void put_ascii_address(struct buf *out, struct span s)
 {
     const size_t before = out->len;
     uint32_t cp;
     for (size_t n; s.len && out->len - before < ASCII_ADDRESS_MAX; s = span_from(s, n)) {
         n = utf8_decode(s, &cp);
-        if (n == 0) {
-            n = 1;
-            buf_add_char(out, '?');
-        } else if (cp > 0x20 && cp < 0x7f && cp != '+' && cp != '=' && cp != '\\') {
-            buf_add_char(out, (char)cp);
-        } else {
-            buf_addf(out, "\\x{%02X}", cp);
-        }
+        n = n ? n : 1;
+        orcpt_put_ascii(out, span_head(s, n));
     }
 }
 
@@ -129,15 +123,13 @@ static void put_address_field(const struct writer *w, struct buf *out, const cha
     buf_add(out, SPAN("\r\n"));
 }
 
-static void put_original_recipient(const struct writer *w, struct buf *out, struct span orcpt)
+static void put_original_recipient(const struct writer *w, struct buf *out, const struct dsn_recipient *r)
 {
-    size_t semicolon = span_find(orcpt, ';');
-    if (semicolon == SIZE_MAX)
-        return;
+    struct span type;
     struct buf address;
-    buf_init(&address, XTEXT_MAX);
-    decode_xtext(&address, span_head(span_from(orcpt, semicolon + 1), XTEXT_MAX));
-    put_address_field(w, out, "Original-Recipient", span_head(orcpt, semicolon), buf_span(&address));
+    buf_init(&address, DSN_ORIGINAL_MAX);
+    if (dsn_original_recipient(r, &type, &address))
+        put_address_field(w, out, "Original-Recipient", type, buf_span(&address));
     buf_done(&address);
 }
 
@@ -178,6 +170,12 @@ static void put_unstructured(const struct writer *w, struct buf *out, struct spa
     buf_done(&clean);
 }
 
+void dsn_print_subject(struct buf *out, const struct dsn *d)
+{
+    buf_add(out, dsn_action_words(dsn_chief_action(d))->subject);
+    dsn_put_value(out, d->subject, false);
+}
+
 static void put_top(const struct writer *w, struct buf *out)
 {
     const struct dsn *d = w->d;
@@ -191,18 +189,21 @@ static void put_top(const struct writer *w, struct buf *out)
     if (header_find(d->original_header, SPAN("Message-ID"), &f))
         put_field(w, out, "In-Reply-To", span_trim(f.value));
     buf_add(out, SPAN("Subject: "));
-    buf_add(out, dsn_subject_prefix(d));
+    buf_add(out, dsn_action_words(dsn_chief_action(d))->subject);
     put_unstructured(w, out, d->subject);
-    buf_add(out, SPAN("\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
-                      "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\""));
+    buf_add(out, SPAN("\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"));
+    if (w->eight_bit)
+        buf_add(out, SPAN("Content-Transfer-Encoding: 8bit\r\n"));
+    buf_add(out, SPAN("Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\""));
     buf_add(out, w->boundary);
     buf_add(out, SPAN("\"\r\n\r\n"));
 }
 
-static void begin_part(const struct writer *w, struct buf *out, struct span type, bool eight_bit)
+static void begin_part(struct buf *out, const char *before_boundary, struct span boundary, struct span type,
+                       bool eight_bit)
 {
-    buf_add(out, SPAN("--"));
-    buf_add(out, w->boundary);
+    buf_addf(out, "--%s", before_boundary);
+    buf_add(out, boundary);
     buf_add(out, SPAN("\r\nContent-Type: "));
     buf_add(out, type);
     if (eight_bit)
@@ -210,10 +211,15 @@ static void begin_part(const struct writer *w, struct buf *out, struct span type
     buf_add(out, SPAN("\r\n\r\n"));
 }
 
+static void begin_outer_part(const struct writer *w, struct buf *out, struct span type, bool eight_bit)
+{
+    begin_part(out, "", w->boundary, type, eight_bit);
+}
+
 static void put_recipient(const struct writer *w, struct buf *out, const struct dsn_recipient *r)
 {
     buf_add(out, SPAN("\r\n"));
-    put_original_recipient(w, out, r->original);
+    put_original_recipient(w, out, r);
     put_address_field(w, out, "Final-Recipient", SPAN("rfc822"), r->address);
     put_field(w, out, "Action", span_of(action_names[r->action]));
     put_field(w, out, "Status", dsn_status(r));
@@ -223,7 +229,8 @@ static void put_recipient(const struct writer *w, struct buf *out, const struct 
         buf_add(out, SPAN("\r\n"));
     }
     if (r->diagnostic.len) {
-        buf_add(out, r->remote.len ? SPAN("Diagnostic-Code: smtp;") : SPAN("Diagnostic-Code: x-mailreeve;"));
+        bool said = r->remote.len && !r->unanswered;
+        buf_add(out, said ? SPAN("Diagnostic-Code: smtp;") : SPAN("Diagnostic-Code: x-mailreeve;"));
         dsn_put_value(out, r->diagnostic, !w->utf8);
         buf_add(out, SPAN("\r\n"));
     }
@@ -236,11 +243,12 @@ static void put_recipient(const struct writer *w, struct buf *out, const struct 
 static void put_status_part(const struct writer *w, struct buf *out)
 {
     const struct dsn *d = w->d;
-    begin_part(w, out, w->utf8 ? SPAN("message/global-delivery-status") : SPAN("message/delivery-status"), w->utf8);
+    begin_outer_part(w, out, w->utf8 ? SPAN("message/global-delivery-status") : SPAN("message/delivery-status"),
+                     w->utf8);
     if (d->envelope_id.len) {
         struct buf id;
-        buf_init(&id, XTEXT_MAX);
-        decode_xtext(&id, span_head(d->envelope_id, XTEXT_MAX));
+        buf_init(&id, ENVELOPE_ID_MAX);
+        orcpt_decode(&id, span_head(d->envelope_id, ENVELOPE_ID_MAX));
         put_field(w, out, "Original-Envelope-Id", buf_span(&id));
         buf_done(&id);
     }
@@ -257,10 +265,10 @@ static void put_original_part(const struct writer *w, struct buf *out)
 {
     const struct dsn *d = w->d;
     struct header_field f;
-    begin_part(w, out,
-               d->full ? (w->utf8 ? SPAN("message/global") : SPAN("message/rfc822"))
-                       : (w->utf8 ? SPAN("message/global-headers") : SPAN("text/rfc822-headers")),
-               w->eight_bit);
+    begin_outer_part(w, out,
+                     d->full ? (w->utf8 ? SPAN("message/global") : SPAN("message/rfc822"))
+                             : (w->utf8 ? SPAN("message/global-headers") : SPAN("text/rfc822-headers")),
+                     w->eight_bit);
     /* Without its way here, which is ours to know; the text for administrators above has it. */
     for (struct span rest = d->original_header; header_next(&rest, &f);)
         if (dsn_shows_field(f.name) && header_class(f.name) != HEADER_ROUTING) {
@@ -277,26 +285,56 @@ static void put_original_part(const struct writer *w, struct buf *out)
     buf_add(out, SPAN("--\r\n"));
 }
 
+static void put_text(const struct writer *w, struct buf *out, bool html)
+{
+    dsn_print_text(out, w->d, html);
+    buf_add(out, SPAN("\r\n"));
+}
+
+/* Plain text; or that and HTML, of which the reader's program shows one. */
+static void put_human_part(const struct writer *w, struct buf *out)
+{
+    const struct span plain = SPAN("text/plain; charset=utf-8"), html = SPAN("text/html; charset=utf-8");
+    struct buf type;
+    if (!w->d->html) {
+        begin_outer_part(w, out, plain, w->eight_bit);
+        put_text(w, out, false);
+        return;
+    }
+    buf_init(&type, TYPE_MAX);
+    buf_addf(&type, "multipart/alternative;\r\n\tboundary=\"" INNER "%.*s\"", SPAN_ARG(w->boundary));
+    begin_outer_part(w, out, buf_span(&type), w->eight_bit);
+    buf_done(&type);
+    begin_part(out, INNER, w->boundary, plain, w->eight_bit);
+    put_text(w, out, false);
+    begin_part(out, INNER, w->boundary, html, w->eight_bit);
+    put_text(w, out, true);
+    buf_addf(out, "--" INNER "%.*s--\r\n", SPAN_ARG(w->boundary));
+}
+
 static void put_report(const struct writer *w, struct buf *out)
 {
     put_top(w, out);
-    begin_part(w, out, SPAN("text/plain; charset=utf-8"), w->eight_bit);
-    dsn_print_text(out, w->d);
-    buf_add(out, SPAN("\r\n"));
+    put_human_part(w, out);
     put_status_part(w, out);
     put_original_part(w, out);
 }
 
-/* How often "--" and the boundary stand in the report; three parts and the end make four. */
-static size_t count_boundary(struct span report, struct span boundary)
+/* How often the delimiter stands in the report. */
+static size_t count(struct span report, const char *before_boundary, struct span boundary)
 {
-    size_t count = 0;
-    for (const char *p; report.len && (p = memmem(report.ptr, report.len, boundary.ptr, boundary.len));) {
-        size_t at = (size_t)(p - report.ptr);
-        count += at >= 2 && p[-1] == '-' && p[-2] == '-';
-        report = span_from(report, at + boundary.len);
-    }
-    return count;
+    char delimiter[DELIMITER_MAX];
+    size_t n = 0,
+           length = (size_t)snprintf(delimiter, sizeof delimiter, "--%s%.*s", before_boundary, SPAN_ARG(boundary));
+    for (const char *p; report.len && (p = memmem(report.ptr, report.len, delimiter, length)); n++)
+        report = span_from(report, (size_t)(p - report.ptr) + length);
+    return n;
+}
+
+/* The delimiters stand where we put them only: one before each part, and the end. */
+static bool is_sound(struct span report, const struct writer *w)
+{
+    return count(report, "", w->boundary) == 4 && count(report, INNER, w->boundary) == (w->d->html ? 3 : 0);
 }
 
 void dsn_print(struct buf *out, const struct dsn *d)
@@ -318,7 +356,7 @@ void dsn_print(struct buf *out, const struct dsn *d)
         }
         out->len = before;
         put_report(&w, out);
-        if (count_boundary(span_from(buf_span(out), before), w.boundary) == 4)
+        if (is_sound(span_from(buf_span(out), before), &w))
             return;
     }
     out->failed = true;

@@ -11,6 +11,9 @@
 
 #include "base/buf.h"
 
+/* In a failure's diagnostic with status 4.4.7: behind it stands, "451 4.3.0 busy", why the last attempt failed. */
+#define DSN_LAST_ERROR "the last error was: "
+
 /* In the order in which they decide the subject of a report that has several. */
 enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_EXPANDED, DSN_RELAYED, DSN_DELIVERED, DSN_ACTION_MAX };
 
@@ -21,6 +24,7 @@ struct dsn_recipient {
     struct span status;      /* "5.1.1"; anything else is shown as the x.0.0 of the action */
     struct span diagnostic;  /* what was said, "550 5.1.1 no such user", or our own words; or empty */
     struct span remote;      /* the host that said it; empty: this server decided */
+    bool unanswered;         /* that host was tried and said nothing of it: the diagnostic is in our own words */
     int64_t last_attempt_ms; /* 0: none */
     int64_t retry_until_ms;  /* DSN_DELAYED; 0: not known */
 };
@@ -36,11 +40,20 @@ struct dsn {
     struct span original_header; /* header section of the original, without the blank line */
     struct span original_body;
     bool full; /* the whole original (RET=FULL); otherwise its header section */
+    bool html; /* the human part is HTML as well as plain text, as multipart/alternative */
     bool utf8; /* the original came with SMTPUTF8, so the report may use it */
     const struct dsn_recipient *recipients;
     size_t recipient_count; /* 1 or more */
 };
 
+enum { DSN_ORIGINAL_MAX = 1024 }; /* octets of an ORCPT= that are looked at */
+/*
+ * The type and the address, decoded and appended, that ORCPT= gave; *ret_type is a view. False: it gave none. May
+ * be at most DSN_ORIGINAL_MAX octets.
+ */
+NODISCARD bool dsn_original_recipient(const struct dsn_recipient *r, struct span *ret_type, struct buf *address);
+/* Appends the report's subject as it would stand in UTF-8: "Undeliverable: Hello". */
+void dsn_print_subject(struct buf *out, const struct dsn *d);
 /*
  * Whether the report has to be sent with SMTPUTF8: `to` is beyond ASCII, or `utf8` allows it and an address or the
  * original's header is. Otherwise addresses beyond ASCII are printed in the ASCII form of RFC 6533 section 3.

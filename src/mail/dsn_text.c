@@ -1,116 +1,141 @@
 /*
- * dsn_text.c: the human part of a report: one sentence of what happened and why for each recipient, in words that
- * need no knowledge of mail, then the block that administrators look for.
+ * dsn_text.c: the human part of a report: for the sender, what happened to each recipient, why, and what can be
+ * done; apart from it the block that administrators look for.
+ *
+ * Both forms, plain text and HTML, come from one walk. Invariants: the marks of a page are nothing in plain text;
+ * every value goes through page_value, which leaves nothing in it that ends a line, or in HTML begins a tag.
  */
+#include "base/utf8.h"
 #include "mail/date.h"
 #include "mail/dsn_internal.h"
 #include "mail/header.h"
 #include "mail/status.h"
 
-struct reason {
-    uint16_t subject, detail;
-    const char *because; /* completes "could not be delivered because" */
-    const char *advice;
+enum { HTML_VALUE_MAX = 900 }; /* octets of an escaped value: the line stays below 998 */
+
+struct page {
+    struct buf *out;
+    bool html;
 };
 
-static const struct reason reasons[] = {
-    {1, 1, "there is no such mailbox",
-     "Check the address for a typing error, or ask for the right one another way."},
-    {1, 2, "the domain of the address does not exist", "Check what stands behind the @."},
-    {1, 3, "the address is not well formed", "Check the address for a typing error."},
-    {1, 4, "the address stands for several recipients", "Tell your administrator."},
-    {1, 10, "the domain of the address accepts no mail at all", "Check what stands behind the @."},
-    {2, 1, "the recipient's mailbox is disabled", "Reach the recipient another way."},
-    {2, 2, "the recipient's mailbox is full", "Try again later, or reach the recipient another way."},
-    {2, 3, "the message is too large for this recipient", "Make it smaller, or send a link to the file."},
-    {2, 4, "the members of the group could not be found", "Tell your administrator."},
-    {3, 4, "the message is too large", "Make it smaller, or send a link to the file."},
-    {4, 1, "the recipient's mail server does not answer", NULL},
-    {4, 2, "the connection to the recipient's mail server broke", NULL},
-    {4, 4, "no way to the recipient's domain is known",
-     "Check what stands behind the @, or tell your administrator."},
-    {4, 6, "it went round in a loop", "Tell your administrator."},
-    {4, 7, "the recipient's mail server could not be reached, or did not take it, for too long",
-     "Send it again later, or reach the recipient another way."},
-    {6, 3, "the recipient's mail server cannot take its form", "Tell your administrator."},
-    {7, 1, "the rules of a mail server on its way do not allow it", "What that server said stands below."},
-};
-
-/* By the subject of the status alone, where the table above has no row. */
-static const char *const general_reasons[] = {
-    [0] = "of the reason below",
-    [1] = "something is wrong with the address",
-    [2] = "the recipient's mailbox cannot take it",
-    [3] = "the recipient's mail system cannot take it",
-    [4] = "the recipient's mail system could not be reached",
-    [5] = "the mail servers on its way did not understand each other",
-    [6] = "the recipient's mail system cannot take its form",
-    [7] = "the rules of a mail server on its way do not allow it",
-};
-
-static const struct {
-    struct span subject;
-    const char *general_status;
-    const char *verdict; /* completes "Your message to <x>" */
-    bool has_reason;
-} actions[DSN_ACTION_MAX] = {
-    [DSN_FAILED] = {SPAN_INIT("Undeliverable: "), "5.0.0", "could not be delivered", true},
-    [DSN_DELAYED] = {SPAN_INIT("Delivery delayed: "), "4.0.0", "has not been delivered yet", true},
-    [DSN_EXPANDED] = {SPAN_INIT("Expanded: "), "2.0.0",
-                      "was passed on to the members of a group; whether it reached each of them is not reported",
-                      false},
-    [DSN_RELAYED] = {SPAN_INIT("Relayed: "), "2.0.0",
-                     "was handed to a mail server that reports no delivery; nothing more is known", false},
-    [DSN_DELIVERED] = {SPAN_INIT("Delivered: "), "2.0.0", "was delivered", false},
-};
-
-struct span dsn_subject_prefix(const struct dsn *d)
+static void page_text(const struct page *p, const char *text)
 {
-    enum dsn_action first = DSN_DELIVERED;
-    for (size_t i = 0; i < d->recipient_count; i++)
-        if (d->recipients[i].action < first)
-            first = d->recipients[i].action;
-    return actions[first].subject;
+    buf_add(p->out, span_of(text));
 }
 
-struct span dsn_status(const struct dsn_recipient *r)
+static void page_mark(const struct page *p, const char *tag)
 {
-    struct status ignored;
-    return status_parse(r->status, &ignored) ? r->status : span_of(actions[r->action].general_status);
+    if (p->html)
+        page_text(p, tag);
 }
 
-static struct reason reason_of(const struct dsn_recipient *r)
+static struct span escape_of(char c)
 {
-    struct status s = {STATUS_PERMANENT, 0, 0};
-    if (!status_parse(dsn_status(r), &s) || s.subject >= ARRAY_LEN(general_reasons))
-        s.subject = 0;
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-        if (reasons[i].subject == s.subject && reasons[i].detail == s.detail)
-            return reasons[i];
-    return (struct reason){s.subject, s.detail, general_reasons[s.subject], NULL};
-}
-
-static void print_sentence(struct buf *out, const struct dsn_recipient *r)
-{
-    struct reason why = reason_of(r);
-    buf_add(out, SPAN("Your message to "));
-    dsn_put_value(out, r->address, false);
-    buf_addf(out, " %s", actions[r->action].verdict);
-    if (actions[r->action].has_reason)
-        buf_addf(out, " because %s", why.because);
-    buf_add(out, SPAN(".\r\n"));
-    if (r->action == DSN_DELAYED) {
-        buf_add(out, SPAN("It is being tried again"));
-        if (r->retry_until_ms) {
-            buf_add(out, SPAN(" until "));
-            date_print(out, r->retry_until_ms);
-        }
-        buf_add(out, SPAN("; you need not send it again.\r\n"));
-    } else if (r->action == DSN_FAILED && why.advice) {
-        buf_addf(out, "%s\r\n", why.advice);
+    switch (c) {
+    case '&': return SPAN("&amp;");
+    case '<': return SPAN("&lt;");
+    case '>': return SPAN("&gt;");
+    case '"': return SPAN("&quot;");
+    default: return SPAN("");
     }
-    buf_add(out, SPAN("\r\n"));
 }
+
+/* What dsn_put_value leaves is well-formed, so it is cut between characters. */
+static void add_escaped(struct buf *out, struct span s)
+{
+    size_t left = HTML_VALUE_MAX;
+    uint32_t cp;
+    for (size_t n; s.len && (n = utf8_decode(s, &cp)) > 0; s = span_from(s, n)) {
+        struct span escape = escape_of(s.ptr[0]), part = escape.len ? escape : span_head(s, n);
+        if (part.len > left)
+            return;
+        buf_add(out, part);
+        left -= part.len;
+    }
+}
+
+static void page_value(const struct page *p, struct span value)
+{
+    struct buf clean;
+    if (!p->html) {
+        dsn_put_value(p->out, value, false);
+        return;
+    }
+    buf_init(&clean, DSN_VALUE_MAX);
+    dsn_put_value(&clean, value, false);
+    add_escaped(p->out, buf_span(&clean));
+    if (clean.failed)
+        p->out->failed = true;
+    buf_done(&clean);
+}
+
+static void page_line(const struct page *p)
+{
+    page_text(p, "\r\n");
+}
+
+/* ---- for the sender ---- */
+
+/* The address that the sender wrote, where the message went on to another; empty: it did not. */
+static struct span addressed_to(const struct dsn_recipient *r, struct buf *decoded)
+{
+    struct span type;
+    if (!dsn_original_recipient(r, &type, decoded) || !span_ieq(type, SPAN("rfc822")) ||
+        span_ieq(buf_span(decoded), r->address))
+        return SPAN("");
+    return buf_span(decoded);
+}
+
+static void print_verdict(const struct page *p, const struct dsn_recipient *r)
+{
+    const struct dsn_action_words *w = dsn_action_words(r->action);
+    struct buf decoded;
+    buf_init(&decoded, DSN_ORIGINAL_MAX);
+    struct span original = addressed_to(r, &decoded);
+    page_mark(p, "<p><b>");
+    page_text(p, "Your message to ");
+    page_value(p, r->address);
+    if (original.len) {
+        page_line(p);
+        page_text(p, "(you wrote to ");
+        page_value(p, original);
+        page_text(p, ")");
+    }
+    buf_addf(p->out, " %s", w->verdict);
+    if (w->has_reason)
+        buf_addf(p->out, " because %s", dsn_reason_of(r).because);
+    page_text(p, ".");
+    page_mark(p, "</b>");
+    page_line(p);
+    buf_done(&decoded);
+}
+
+/* What happened to one recipient, and what to do. */
+static void print_recipient(const struct page *p, const struct dsn_recipient *r)
+{
+    struct dsn_reason why = dsn_reason_of(r), last;
+    print_verdict(p, r);
+    if (r->action == DSN_FAILED && dsn_last_reason_of(r, &last)) {
+        page_mark(p, "<br>");
+        buf_addf(p->out, "The last attempt failed because %s.\r\n", last.because);
+    }
+    if (r->action == DSN_DELAYED) {
+        page_mark(p, "<br>");
+        page_text(p, "No action is needed. It is being tried again");
+        if (r->retry_until_ms) {
+            page_text(p, " until ");
+            date_print(p->out, r->retry_until_ms);
+        }
+        page_text(p, "; you need not send it again.\r\n");
+    } else if (r->action == DSN_FAILED && why.advice) {
+        page_mark(p, "<br>");
+        buf_addf(p->out, "%s\r\n", why.advice);
+    }
+    page_mark(p, "</p>");
+    page_line(p);
+}
+
+/* ---- for administrators ---- */
 
 static bool begins_with_reply_code(struct span s)
 {
@@ -119,26 +144,26 @@ static bool begins_with_reply_code(struct span s)
 }
 
 /* "#550 5.1.1 RESOLVER.ADR.RecipNotFound; not found ##", the form that administrators search for. */
-static void print_diagnostic(struct buf *out, const struct dsn_recipient *r)
+static void print_diagnostic(const struct page *p, const struct dsn_recipient *r)
 {
     struct status ignored;
     struct span text = r->diagnostic, rest, status = dsn_status(r);
-    buf_add_char(out, '#');
+    page_text(p, "#");
     if (begins_with_reply_code(text)) {
-        buf_add(out, span_head(text, 4));
+        buf_add(p->out, span_head(text, 4));
         text = span_from(text, 4);
     } else {
-        buf_addf(out, "%c50 ", status.ptr[0]);
+        buf_addf(p->out, "%c50 ", status.ptr[0]);
     }
     if (!status_parse_start(text, &ignored, &rest)) {
-        buf_add(out, status);
-        buf_add_char(out, ' ');
+        buf_add(p->out, status);
+        page_text(p, " ");
     }
-    dsn_put_value(out, text, false);
-    buf_add(out, text.len ? SPAN(" ##\r\n") : SPAN("##\r\n"));
+    page_value(p, text);
+    page_text(p, text.len ? " ##\r\n" : "##\r\n");
 }
 
-static void print_original_header(struct buf *out, struct span section)
+static void print_original_header(const struct page *p, struct span section)
 {
     struct header_field f;
     while (header_next(&section, &f)) {
@@ -148,31 +173,44 @@ static void print_original_header(struct buf *out, struct span section)
         while (span_split(&rest, '\n', &line) && (line.len || rest.ptr)) {
             if (span_ends(line, SPAN("\r")))
                 line.len--;
-            dsn_put_value(out, line, false);
-            buf_add(out, SPAN("\r\n"));
+            page_value(p, line);
+            page_line(p);
         }
     }
 }
 
-void dsn_print_text(struct buf *out, const struct dsn *d)
+static void print_diagnostics(const struct page *p, const struct dsn *d)
 {
-    for (size_t i = 0; i < d->recipient_count; i++)
-        print_sentence(out, &d->recipients[i]);
-    buf_add(out, SPAN("\r\nDiagnostic information for administrators:\r\n\r\nGenerating server: "));
-    dsn_put_value(out, d->host, false);
-    buf_add(out, SPAN("\r\n"));
+    page_mark(p, "<hr><p>");
+    page_text(p, "Diagnostic information for administrators:");
+    page_mark(p, "</p><pre>");
+    page_text(p, "\r\n\r\nGenerating server: ");
+    page_value(p, d->host);
+    page_line(p);
     for (size_t i = 0; i < d->recipient_count; i++) {
         const struct dsn_recipient *r = &d->recipients[i];
-        buf_add(out, SPAN("\r\n"));
-        dsn_put_value(out, r->address, false);
-        buf_add(out, SPAN("\r\n"));
-        if (r->remote.len) {
-            buf_add(out, SPAN("Remote server: "));
-            dsn_put_value(out, r->remote, false);
-            buf_add(out, SPAN("\r\n"));
+        page_line(p);
+        page_value(p, r->address);
+        page_line(p);
+        if (r->remote.len && !r->unanswered) {
+            page_text(p, "Remote server: ");
+            page_value(p, r->remote);
+            page_line(p);
         }
-        print_diagnostic(out, r);
+        print_diagnostic(p, r);
     }
-    buf_add(out, SPAN("\r\nOriginal message headers:\r\n\r\n"));
-    print_original_header(out, d->original_header);
+    page_text(p, "\r\nOriginal message headers:\r\n\r\n");
+    print_original_header(p, d->original_header);
+    page_mark(p, "</pre>");
+}
+
+void dsn_print_text(struct buf *out, const struct dsn *d, bool html)
+{
+    const struct page p = {out, html};
+    page_mark(&p, "<!DOCTYPE html>\r\n<html><head><meta charset=\"utf-8\"></head><body>\r\n");
+    for (size_t i = 0; i < d->recipient_count; i++)
+        print_recipient(&p, &d->recipients[i]);
+    page_line(&p);
+    print_diagnostics(&p, d);
+    page_mark(&p, "\r\n</body></html>\r\n");
 }

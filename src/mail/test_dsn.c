@@ -46,7 +46,8 @@ static const char whole[] =
     "--BOUND\r\n"
     "Content-Type: text/plain; charset=utf-8\r\n"
     "\r\n"
-    "Your message to nobody@example.com could not be delivered because there is no such mailbox.\r\n"
+    "Your message to nobody@example.com\r\n"
+    "(you wrote to no+body@example.com) could not be delivered because there is no such mailbox.\r\n"
     "Check the address for a typing error, or ask for the right one another way.\r\n"
     "\r\n"
     "\r\n"
@@ -137,7 +138,8 @@ static void actions(void **state)
          1,
          "Subject: Delivery delayed: Hello\r\n",
          "Your message to a@b has not been delivered yet because the recipient's mail server does not "
-         "answer.\r\nIt is being tried again until Sat, 03 Jan 1970 00:00:00 +0000; you need not send it "
+         "answer.\r\nNo action is needed. It is being tried again until Sat, 03 Jan 1970 00:00:00 +0000; you need "
+         "not send it "
          "again.\r\n",
          "a@b\r\nRemote server: mx.b\r\n#450 4.4.1 ##\r\n",
          "Action: delayed\r\nStatus: 4.4.1\r\nRemote-MTA: dns;mx.b\r\nLast-Attempt-Date: Thu, 01 Jan 1970 00:00:05 "
@@ -166,7 +168,7 @@ static void actions(void **state)
            .diagnostic = SPAN_INIT("QUEUE.Expired; message expired")}},
          1,
          "Subject: Undeliverable: Hello\r\n",
-         "for too long.\r\n",
+         "for too long.\r\nSend it again later, or reach the recipient another way.\r\n",
          "#450 4.4.7 QUEUE.Expired; message expired ##\r\n",
          "Action: failed\r\nStatus: 4.4.7\r\n"},
         {{{.action = DSN_FAILED,
@@ -179,6 +181,17 @@ static void actions(void **state)
          "could not be delivered because of the reason below.\r\n",
          "#554 5.0.0 no ##\r\n",
          "Status: 5.0.0\r\nRemote-MTA: dns;mx.b\r\nDiagnostic-Code: smtp;554 no\r\n"},
+        {{{.action = DSN_FAILED,
+           .address = SPAN_INIT("a@b"),
+           .status = SPAN_INIT("5.4.4"),
+           .remote = SPAN_INIT("mx.b"),
+           .unanswered = true,
+           .diagnostic = SPAN_INIT("550 5.4.4 cannot connect")}},
+         1,
+         "Subject: Undeliverable: Hello\r\n",
+         "because no way to the recipient's domain is known.\r\n",
+         "\r\n\r\na@b\r\n#550 5.4.4 cannot connect ##\r\n",
+         "Remote-MTA: dns;mx.b\r\nDiagnostic-Code: x-mailreeve;550 5.4.4 cannot connect\r\n"},
         {{{.action = DSN_FAILED, .address = SPAN_INIT("a@b"), .status = SPAN_INIT("5.2.99")}},
          1,
          "Subject: Undeliverable: Hello\r\n",
@@ -234,6 +247,8 @@ static void beyond_ascii(void **state)
     CHECK("diagnostic", contains(&b, "Diagnostic-Code: x-mailreeve;550 kein J?rg\r\n"));
     CHECK("subject", contains(&b, "Subject: Undeliverable: \r\n =?utf-8?B?R3LDvMOfZQ==?=\r\n"));
     CHECK("type", contains(&b, "Content-Type: message/delivery-status\r\n\r\n"));
+    CHECK("human part",
+          contains(&b, "MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\nContent-Type: multipart/report"));
     CHECK("human part",
           contains(
               &b, "charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nYour message to j\xc3\xb6+x@b.example"));
@@ -307,8 +322,9 @@ static void hostile_values(void **state)
     d.host = d.from = d.to = d.message_id = d.subject = evil;
     d.envelope_id = SPAN("e+0D+0AInjected:+20yes");
     d.recipients = &r;
-    for (int utf8 = 0; utf8 < 2; utf8++) {
-        d.utf8 = utf8;
+    for (int form = 0; form < 4; form++) {
+        d.utf8 = form & 1;
+        d.html = form & 2;
         print(&d, &b);
         CHECK_INT("no field came in", count_lines(&b, "Injected: yes"), 0);
         for (rest = buf_span(&b); span_split(&rest, '\n', &line);) {
@@ -332,6 +348,13 @@ static void boundary_in_the_original(void **state)
     CHECK("another boundary", contains(&b, "boundary=\"BOUND2000\"\r\n"));
     CHECK_INT("parts", count_lines(&b, "--BOUND2000"), 3);
     CHECK_INT("end", count_lines(&b, "--BOUND2000--"), 1);
+    buf_done(&b);
+
+    d.html = true;
+    d.original_body = SPAN("--humanBOUND--\r\n");
+    print(&d, &b);
+    CHECK("the inner one",
+          contains(&b, "boundary=\"BOUND1000\"\r\n") && contains(&b, "boundary=\"humanBOUND1000\"\r\n"));
     buf_done(&b);
 }
 
