@@ -30,7 +30,7 @@ enum section {
 
 #define BLOCK_MAGIC "MRPOLICY" /* without its NUL */
 
-enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 8 };
+enum { BLOCK_ALIGN = 8, BLOCK_LAYOUT = 9 };
 
 struct block_section {
     uint32_t offset, count; /* offset from the block's start, a multiple of BLOCK_ALIGN */

@@ -86,7 +86,8 @@ static bool settings_ok(const struct policy *p, const struct transport_settings 
     const struct policy_text texts[] = {t->host, t->postmaster, t->mailbox_host, t->pickup_folder,
                                         t->replay_folder};
     return texts_ok(p, texts, ARRAY_LEN(texts)) && t->edge <= 1 && t->lmtp <= 1 &&
-           t->local_submission < LOCAL_SUBMISSIONS && t->pickup_rate > 0 && pressure_limits_ok(&t->pressure);
+           t->local_submission < LOCAL_SUBMISSIONS && t->pickup_rate > 0 && pressure_limits_ok(&t->pressure) &&
+           !(t->dsn_flags & ~(uint32_t)DSN_FLAGS_ALL) && t->dsn_reserved == 0;
 }
 
 static bool index_entry_ok(const struct policy *p, const struct index_entry *e, enum section of)
@@ -163,7 +164,8 @@ static bool lists_ok(const struct policy *p)
             return false;
     }
     const struct transport_settings *t = policy_settings(p);
-    if (!take(t->secure_domains, &hosts) || !take(t->hub_servers, &hosts) || !take(t->edge_servers, &hosts))
+    if (!take(t->secure_domains, &hosts) || !take(t->hub_servers, &hosts) || !take(t->edge_servers, &hosts) ||
+        !take(t->dsn_copies, &hosts))
         return false;
     return bindings == block_count(p, SECTION_BINDINGS) && ranges == block_count(p, SECTION_RANGES) &&
            proxies == block_count(p, SECTION_PROXIES) && acl == block_count(p, SECTION_ACL) &&

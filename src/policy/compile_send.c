@@ -154,6 +154,15 @@ static const struct compile_number server_numbers[] = {
     SETTING("PickupDirectoryMaxRecipientsPerMessage", pickup_max_recipients, false, 100),
     SETTING("MessageExpirationTimeout", expiration_ms, true, UINT64_C(172800000)),
     SETTING("DelayNotificationTimeout", delay_notice_ms, true, 14400000),
+    SETTING("InternalDsnMaxMessageAttachSize", dsn_attach_internal, true, 512 << 10),
+    SETTING("ExternalDsnMaxMessageAttachSize", dsn_attach_external, true, 512 << 10),
+};
+
+static const struct compile_flag dsn_flags[] = {
+    {"InternalDelayDsnEnabled", DSN_DELAY_INTERNAL, true},
+    {"ExternalDelayDsnEnabled", DSN_DELAY_EXTERNAL, true},
+    {"InternalDsnSendHtml", DSN_HTML_INTERNAL, true},
+    {"ExternalDsnSendHtml", DSN_HTML_EXTERNAL, true},
 };
 
 /* Absent numbers are what pressure_default_limits says. */
@@ -204,6 +213,8 @@ void compile_settings(struct compiler *c, const struct record *server, const str
         .secure_domains = texts_of(c, o, "TLSReceiveDomainSecureList"),
         .hub_servers = texts_of(c, o, "HubTransportServerCertificates"),
         .edge_servers = texts_of(c, o, "EdgeTransportServerCertificates"),
+        .dsn_copies = texts_of(c, o, "GenerateCopyOfDSNFor"),
+        .dsn_flags = compile_flags(c, s, dsn_flags, ARRAY_LEN(dsn_flags)),
         .edge = compile_enum(c, s, "Role", roles, ARRAY_LEN(roles), 0),
         .lmtp = compile_enum(c, s, "MailboxDeliveryProtocol", protocols, ARRAY_LEN(protocols), 0),
     };

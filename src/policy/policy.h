@@ -174,12 +174,22 @@ struct send_connector {
 /* Whom a local user may send as (LocalSubmission). */
 enum local_submission { LOCAL_ANY_SENDER, LOCAL_OWN_SENDER, LOCAL_DISABLED, LOCAL_SUBMISSIONS };
 
+/* Of notifications, by whether the sender they go to is the organisation's. */
+enum dsn_flag {
+    DSN_DELAY_INTERNAL = 1 << 0, /* it is told of delays */
+    DSN_DELAY_EXTERNAL = 1 << 1,
+    DSN_HTML_INTERNAL = 1 << 2, /* the human part is HTML too */
+    DSN_HTML_EXTERNAL = 1 << 3,
+    DSN_FLAGS_ALL = (1 << 4) - 1,
+};
+
 struct transport_settings {
     struct policy_text host, postmaster, mailbox_host; /* mailbox_host: LMTP endpoint, or empty */
     struct policy_list secure_domains; /* of struct policy_text: whose mail must come by mutual TLS; read with
                                           policy_hosts, as the next two */
     struct policy_list hub_servers,
-        edge_servers; /* of struct policy_text: pinned SHA-256 fingerprints, lower-case */
+        edge_servers;              /* of struct policy_text: pinned SHA-256 fingerprints, lower-case */
+    struct policy_list dsn_copies; /* of struct policy_text: the codes that the postmaster gets copies for */
     uint64_t max_receive_size, max_send_size;
     uint32_t edge; /* 0 or 1 */
     uint32_t lmtp; /* 0: Maildir, 1: LMTP */
@@ -193,7 +203,10 @@ struct transport_settings {
     uint32_t local_submission;                                      /* enum local_submission */
     uint64_t expiration_ms, delay_notice_ms;
     struct pressure_limits pressure;
-    struct policy_text pickup_folder, replay_folder; /* below the state folder; empty: not read */
+    struct policy_text pickup_folder, replay_folder;   /* below the state folder; empty: not read */
+    uint64_t dsn_attach_internal, dsn_attach_external; /* bytes of an original that a notification may have in it */
+    uint32_t dsn_flags;                                /* enum dsn_flag */
+    uint32_t dsn_reserved;                             /* 0 */
 };
 
 /*

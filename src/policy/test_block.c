@@ -122,11 +122,15 @@ static void spoil(struct test_policy *t, int what)
     case 80: o->pickup_rate = 0; break;
     case 81: o->pickup_folder.offset = UINT32_MAX; break;
     case 82: o->replay_folder.len = UINT32_MAX; break;
+    case 83: o->dsn_copies.first++; break;
+    case 84: o->dsn_copies.count = UINT32_MAX; break;
+    case 85: o->dsn_flags |= 1u << 4; break;
+    case 86: o->dsn_reserved = 1; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 83 };
+enum { SPOILT = 87 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

@@ -44,10 +44,11 @@ const char test_everything[] =
     "AcceptedDomain: Name=below|DomainName=*.example.com\n"
     "TransportServer: Name=mail.example.com|Role=Edge|QueueGlitchRetryCount=#0|MessageExpirationTimeout=#5000|"
     "MailboxDeliveryProtocol=Lmtp|MailboxDeliveryHost=127.0.0.1:24|QueueDiskMediumThreshold=#9000|"
-    "MemoryHighThreshold=#88|QueueLengthHighThreshold=Unlimited\n"
+    "MemoryHighThreshold=#88|QueueLengthHighThreshold=Unlimited|"
+    "ExternalDelayDsnEnabled=$false|InternalDsnSendHtml=$false|ExternalDsnMaxMessageAttachSize=#99\n"
     "TransportConfig: ExternalPostmasterAddress=pm@example.com|MaxReceiveSize=#77|MaxRecipientEnvelopeLimit=#66|"
     "TLSReceiveDomainSecureList=[partner.test,other.test]|HubTransportServerCertificates=[" TEST_PIN_HUB "]|"
-    "EdgeTransportServerCertificates=[" TEST_PIN_EDGE "]";
+    "EdgeTransportServerCertificates=[" TEST_PIN_EDGE "]|GenerateCopyOfDSNFor=[5.4.6,5.4.4,4.4.7]";
 
 void test_policy_init(struct test_policy *t)
 {

@@ -80,6 +80,12 @@ static const char *const delivery_words[] = {"Maildir", "Lmtp", NULL};
                 "another folder stays there, and is found when the property names it again."                       \
     }
 
+/* A report lies in the queue's database, not in its spool. */
+#define DSN_ATTACH(side, help_)                                                                                    \
+    {                                                                                                              \
+        side "DsnMaxMessageAttachSize", SCHEMA_SIZE, 0, SINCE_2007, "512KB", NULL, 0, 512 << 10, NULL, help_       \
+    }
+
 static const struct schema_property transport_server[] = {
     SCHEMA_NAME(SCHEMA_READ_ONLY, "This server's FQDN."),
     {"Role", SCHEMA_ENUM, SCHEMA_READ_ONLY, SINCE_OURS, .initial = "Hub", .words = role_words,
@@ -102,6 +108,17 @@ static const struct schema_property transport_server[] = {
                 "A message that is older is returned to its sender."),
     SCHEMA_SPAN("DelayNotificationTimeout", SINCE_2007, "04:00:00", NULL, SCHEMA_SECOND, 30 * SCHEMA_DAY,
                 "The sender of a message that waits longer is told of the delay."),
+    SCHEMA_SWITCH(
+        "ExternalDelayDsnEnabled", SINCE_2007, "True",
+        "Whether a sender outside the organisation is told of a delay. A sender is inside when its domain "
+        "is an accepted one, but for ExternalRelay."),
+    SCHEMA_SWITCH("InternalDelayDsnEnabled", SINCE_2007, "True", "Whether a sender inside is told of a delay."),
+    SCHEMA_SWITCH("ExternalDsnSendHtml", SINCE_2007, "True",
+                  "Whether what people read in a report to a sender outside is HTML as well as plain text."),
+    SCHEMA_SWITCH("InternalDsnSendHtml", SINCE_2007, "True", "The same for a sender inside."),
+    DSN_ATTACH("External", "A report to a sender outside has the whole message in it where its sender asked for "
+                           "that (RET=FULL) and it is not larger; otherwise its header."),
+    DSN_ATTACH("Internal", "The same for a sender inside."),
     SCHEMA_NUMBER("MaxOutboundConnections", SCHEMA_UNLIMITED, SINCE_2007, "1000", 1, SCHEMA_INT32,
                   "How many connections deliveries may use at a time."),
     SCHEMA_NUMBER("MaxPerDomainOutboundConnections", SCHEMA_UNLIMITED, SINCE_2007, "20", 1, SCHEMA_INT32,
@@ -166,6 +183,11 @@ static const struct schema_property transport_config[] = {
      .help = "The sender of reports, and who reads mail to postmaster where no recipient has that address. $null: "
              "reports "
              "come from postmaster at the default accepted domain, whose mail nobody reads."},
+    {"GenerateCopyOfDSNFor", SCHEMA_STRING, SCHEMA_LIST, .initial = "5.4.8,5.4.6,5.4.4,5.2.4,5.2.0,5.1.4", .min = 5,
+     .max = 9,
+     .help =
+         "The status codes of failures whose reports go to the ExternalPostmasterAddress as well. Nobody gets a "
+         "copy while that is $null."},
     {"TLSReceiveDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST, .max = 255,
      .help =
          "The domains whose mail must arrive by mutual TLS, on connectors with DomainSecureEnabled: with a client "

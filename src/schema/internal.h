@@ -8,7 +8,7 @@ enum {
     SCHEMA_SEND_RULES = 5,
     SCHEMA_DOMAIN_RULES = 1,
     SCHEMA_SERVER_RULES = 4,
-    SCHEMA_CONFIG_RULES = 1,
+    SCHEMA_CONFIG_RULES = 2,
 };
 extern const struct schema_rule schema_receive_rules[SCHEMA_RECEIVE_RULES], schema_send_rules[SCHEMA_SEND_RULES],
     schema_domain_rules[SCHEMA_DOMAIN_RULES], schema_server_rules[SCHEMA_SERVER_RULES],

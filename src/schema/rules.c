@@ -6,6 +6,7 @@
 
 #include "base/ip.h"
 #include "base/num.h"
+#include "mail/status.h"
 #include "policy/group.h"
 
 #include <stdio.h>
@@ -473,4 +474,21 @@ RULE(server_certificates)
     return ERR_NONE;
 }
 
-const struct schema_rule schema_config_rules[SCHEMA_CONFIG_RULES] = {{"server-certificates", server_certificates}};
+RULE(dsn_copies)
+{
+    const struct value *v = record_get(r, SPAN("GenerateCopyOfDSNFor"));
+    struct status s;
+    if (count(r, "GenerateCopyOfDSNFor") > SCHEMA_DSN_COPIES_MAX)
+        REFUSE("GenerateCopyOfDSNFor: more than %d codes", SCHEMA_DSN_COPIES_MAX);
+    for (size_t i = 0; i < count(r, "GenerateCopyOfDSNFor"); i++)
+        if (!status_parse(v->list.items[i].s, &s) || s.class == STATUS_SUCCESS)
+            REFUSE("GenerateCopyOfDSNFor: \"%.*s\" is no status code of a failure; give codes such as 5.4.6 or "
+                   "4.4.7",
+                   SPAN_ARG(v->list.items[i].s));
+    return ERR_NONE;
+}
+
+const struct schema_rule schema_config_rules[SCHEMA_CONFIG_RULES] = {
+    {"server-certificates", server_certificates},
+    {"dsn-copies", dsn_copies},
+};

@@ -4,6 +4,8 @@
  */
 #include "schema/internal.h"
 
+#include <string.h>
+
 const struct schema_class *const schema_classes[SCHEMA_CLASSES] = {
     &schema_receive_connector,  &schema_send_connector,   &schema_accepted_domain,
     &schema_ad_permission,      &schema_mailbox,          &schema_mail_contact,
@@ -31,11 +33,26 @@ bool schema_is_list(const struct schema_property *p)
     return p->type == SCHEMA_FLAGS || (p->flags & SCHEMA_LIST);
 }
 
+/* "a,b" */
+static enum err_code initial_list(const struct schema_property *p, const char *text, struct arena *arena,
+                                  struct value *ret, struct err *err)
+{
+    size_t n = 0;
+    struct value *items = ARENA_ARRAY(arena, strlen(text) + 1, struct value);
+    if (!items)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    for (struct span rest = span_of(text), item; span_split(&rest, ',', &item);)
+        items[n++] = value_string(item);
+    return schema_parse_property(p, value_list(items, n), NULL, arena, ret, err);
+}
+
 /* The default of a property: a list without one is empty, anything else null. */
 static enum err_code initial_value(const struct schema_property *p, bool edge, struct arena *arena,
                                    struct value *ret, struct err *err)
 {
     const char *text = edge && p->initial_edge ? p->initial_edge : p->initial;
+    if (text && (p->flags & SCHEMA_LIST))
+        return initial_list(p, text, arena, ret, err);
     if (text)
         return schema_parse_property(p, value_of(text), NULL, arena, ret, err);
     *ret = schema_is_list(p) ? value_list(NULL, 0) : value_null();

@@ -62,7 +62,7 @@ struct schema_property {
     enum schema_type type;
     unsigned flags; /* enum schema_flag */
     enum schema_since since;
-    const char *initial;      /* the default as text; NULL: none */
+    const char *initial;      /* the default as text, of a list its items with commas; NULL: none */
     const char *initial_edge; /* where it differs on an Edge server */
     /* Both inclusive: numbers; bytes; milliseconds; octets of a text, or of each item of a list. max 0: no bound.
      */
@@ -102,6 +102,7 @@ enum { SCHEMA_CLASSES = 9 };
 extern const struct schema_class *const schema_classes[SCHEMA_CLASSES];
 
 enum { SCHEMA_SERVER_CERTIFICATES_MAX = 64 }; /* pinned servers of one kind */
+enum { SCHEMA_DSN_COPIES_MAX = 100 };         /* status codes of GenerateCopyOfDSNFor */
 enum { SCHEMA_LIST_MAX = 5000 };              /* items that a list may be given */
 
 /* Both case-insensitive; NULL: there is none. */

@@ -359,6 +359,18 @@ static const struct {
     {"a name that is empty", TRACKING("log//tracking"), .code = ERR_CONFLICT, .says = {"log//tracking"}},
     {"beyond ASCII", TRACKING("log/\xc3\xa4"), .code = ERR_CONFLICT, .says = {"below the state folder"}},
 #undef TRACKING
+    {"copies of reports", &schema_transport_config, {{"GenerateCopyOfDSNFor", "5.4.6"}}},
+    {"copies of delays", &schema_transport_config, {{"GenerateCopyOfDSNFor", "4.4.7"}}},
+    {"copies of what is no code",
+     &schema_transport_config,
+     {{"GenerateCopyOfDSNFor", "54.6.1"}},
+     .code = ERR_CONFLICT,
+     .says = {"GenerateCopyOfDSNFor", "54.6.1", "5.4.6"}},
+    {"copies of successes",
+     &schema_transport_config,
+     {{"GenerateCopyOfDSNFor", "2.1.5"}},
+     .code = ERR_CONFLICT,
+     .says = {"2.1.5"}},
 };
 
 static void set(const char *row, struct record *r, const struct schema_class *c, const char *property,

@@ -109,6 +109,16 @@ static void check_text_length(struct fixture *f, const struct schema_property *p
         CHECK_INT(p->name, parse(f, p, value_string(SPAN("")), &v), ERR_INVALID);
 }
 
+/* The items of a list's default; of anything else the whole, once. */
+static bool next_default(const struct schema_property *p, struct span *rest, struct span *ret)
+{
+    if (p->flags & SCHEMA_LIST)
+        return span_split(rest, ',', ret);
+    *ret = *rest;
+    rest->ptr = NULL;
+    return ret->ptr != NULL;
+}
+
 static void check_property(struct fixture *f, const struct schema_class *c, const struct schema_property *p)
 {
     const char *const defaults[] = {p->initial, p->initial_edge};
@@ -116,15 +126,16 @@ static void check_property(struct fixture *f, const struct schema_class *c, cons
     CHECK(p->name, schema_property(c, span_of(p->name)) == p);
     CHECK(p->name, p->help && strlen(p->help) > 5 && p->help[strlen(p->help) - 1] == '.');
     CHECK(p->name, (p->type == SCHEMA_ENUM || p->type == SCHEMA_FLAGS) == (p->words != NULL));
-    CHECK(p->name, !(p->flags & SCHEMA_LIST) || !p->initial); /* a list's default is the empty one */
     CHECK(p->name, schema_syntax(p, &f->arena) && strstr(schema_help(p, &f->arena), p->help));
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
         struct value v;
         if (!defaults[i])
             continue;
-        CHECK_INT(p->name, parse(f, p, value_of(defaults[i]), &v), ERR_NONE);
-        check_text(f, p, v);
         CHECK(p->name, strstr(schema_help(p, &f->arena), defaults[i]));
+        for (struct span rest = span_of(defaults[i]), item; next_default(p, &rest, &item);) {
+            CHECK_INT(p->name, parse(f, p, value_string(item), &v), ERR_NONE);
+            check_text(f, p, v);
+        }
     }
     if (numeric)
         check_bounds(f, p);

@@ -7,6 +7,7 @@
 #include "role/common/job.h"
 #include "role/common/metrics.h"
 #include "role/queue/next_hop.h"
+#include "role/queue/notify.h"
 #include "role/queue/poison.h"
 #include "role/queue/track.h"
 #include "role/queue/transport.h"
@@ -40,18 +41,18 @@ struct attempt {
 
 /* ---- the job ---- */
 
-static size_t take_recipients(struct parcel *p, struct attempt *a, struct delivery_recipient *list)
+static size_t take_recipients(struct parcel *p, struct attempt *a, struct arena *arena,
+                              struct delivery_recipient *list)
 {
     size_t bytes = 0;
     struct recipient *r;
     while ((r = p->recipients) && a->count < RECIPIENTS_MAX) {
-        bytes += r->address.len + r->record->orcpt.len + 32;
+        struct span orcpt = a->local ? r->record->orcpt : notify_orcpt(r, arena);
+        bytes += r->address.len + orcpt.len + 32;
         if (a->count > 0 && bytes > RECIPIENT_BYTES_MAX)
             break;
-        list[a->count] = (struct delivery_recipient){.address = r->address,
-                                                     .orcpt = r->record->orcpt,
-                                                     .notify = r->record->notify,
-                                                     .index = r->record->index};
+        list[a->count] = (struct delivery_recipient){
+            .address = r->address, .orcpt = orcpt, .notify = r->record->notify, .index = r->record->index};
         a->recipients[a->count++] = r;
         p->recipients = r->next;
         p->count--;
@@ -249,6 +250,7 @@ static bool start(struct parcel *p)
     struct span pins[NEXT_HOP_PINS_MAX];
     struct secret password;
     struct buf head;
+    struct arena arena;
     struct err err = {0};
     struct attempt *a = calloc(1, sizeof *a);
     ASSERT(a);
@@ -258,11 +260,13 @@ static bool start(struct parcel *p)
                           .destination = p->destination,
                           .local = local,
                           .scope = local ? FAILURE_MAILBOX : FAILURE_MESSAGE};
-    struct delivery_job job = job_of(a->mail, list, take_recipients(p, a, list));
+    arena_init(&arena, 0); /* until the job is printed */
+    struct delivery_job job = job_of(a->mail, list, take_recipients(p, a, &arena, list));
     secret_init(&password, 4096);
     next_hop_fill(&job.to, policy_ref_policy(p->policy), &p->route, hosts, pins, &password);
     buf_init(&head, JOB_HEAD_MAX);
     job_put(&head, &job);
+    arena_clear(&arena);
     enum err_code code = head.failed ? err_set(&err, ERR_INTERNAL, "the job does not fit into a frame")
                                      : send_job(a, &head, job.to.inactivity_ms, &err);
     buf_wipe(&head);

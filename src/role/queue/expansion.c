@@ -7,9 +7,9 @@
  */
 #include "role/queue/address_set.h"
 #include "role/queue/changes.h"
+#include "role/queue/notify.h"
 #include "role/queue/track.h"
 
-#include "mail/dsn.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "smtp/params.h"
@@ -23,8 +23,8 @@ struct expansion {
     struct expansion *waiting; /* of the same message */
     struct mail *mail;
     struct group *groups;
-    struct mail *report;  /* that a group was expanded; or NULL */
-    struct mail *members; /* all members, as a mail; NULL when there are none */
+    struct reports reports; /* that a group was expanded */
+    struct mail *members;   /* all members, as a mail; NULL when there are none */
     bool claimed;
 };
 
@@ -32,13 +32,6 @@ struct expansion {
 static void add_mailbox(void *context, const struct span *address)
 {
     IGNORE_RESULT(address_set_add(context, address));
-}
-
-/* RFC 3461, 5.2.7.1: success was the expansion; for a member only failure and delay are left to tell. */
-static uint32_t notify_member(uint32_t notify)
-{
-    uint32_t rest = notify & (uint32_t)~SMTP_NOTIFY_SUCCESS;
-    return notify && !rest ? SMTP_NOTIFY_NEVER : rest;
 }
 
 static size_t count_members(const struct group *groups, size_t *ret_groups)
@@ -60,10 +53,7 @@ static void track_expansion(const struct expansion *e, const struct queue_unit *
     const struct queue_op *op = u->ops;
     for (const struct group *g = e->groups; g; g = g->next, op++)
         track_expanded(e->mail, g->recipient->record->address, op->members, op->member_count);
-    if (e->report) {
-        e->report->envelope.id = u->ops[u->op_count - 1].message;
-        track_report(e->mail, e->report);
-    }
+    reports_track(&e->reports, e->mail, u);
 }
 
 static void on_expanded(struct change *c)
@@ -84,13 +74,13 @@ static void on_expanded(struct change *c)
         track_expansion(e, u);
     if (u->result && e->members)
         mail_discard(TAKE_PTR(e->members));
-    if (u->result && e->report)
-        mail_discard(TAKE_PTR(e->report));
-    struct mail *members = e->members, *report = e->report;
+    if (u->result)
+        reports_discard(&e->reports);
+    struct mail *members = e->members;
+    const struct reports reports = e->reports;
     if (members)
         members->withdrawal = e->mail->withdrawal;
     bool claimed = e->claimed;
-    const struct queue_op *last = &u->ops[u->op_count - 1];
     release(e);
     if (members && claimed) {
         members->fresh = true;
@@ -100,8 +90,8 @@ static void on_expanded(struct change *c)
         mail_discard(members);
         claims_wake(t);
     }
-    if (report)
-        mail_enqueued(report, last);
+    if (!u->result)
+        reports_enqueued(&reports, u);
     change_free(c);
 }
 
@@ -114,6 +104,7 @@ static void add_members(struct expansion *e, struct change *c, struct address_se
     e->claimed = transport_may_hold(c->transport);
     for (struct group *g = e->groups; g; g = g->next) {
         struct queue_op *op = change_op(c, QUEUE_OP_EXPAND);
+        struct span orcpt = notify_orcpt(g->recipient, &c->arena);
         op->message = e->mail->envelope.id;
         op->index = g->recipient->record->index;
         op->members = &list[n];
@@ -121,8 +112,9 @@ static void add_members(struct expansion *e, struct change *c, struct address_se
         for (size_t i = 0; i < g->count; i++)
             if (address_set_add(seen, &g->members[i])) {
                 list[n++] = (struct queue_recipient){.address = g->members[i],
+                                                     .orcpt = orcpt,
                                                      .suspended = e->mail->withdrawal == WITHDRAWN_SUSPENDED,
-                                                     .notify = notify_member(g->recipient->record->notify)};
+                                                     .notify = notify_of_member(g->recipient->record->notify)};
                 op->member_count++;
             }
         struct log_line l = mail_log(e->mail, "expand");
@@ -150,7 +142,7 @@ static void add_report(struct expansion *e, struct change *c, size_t groups)
                                                .status = SPAN("2.1.5"),
                                                .last_attempt_ms = clock_wall_ms()};
     if (n && e->mail->envelope.sender.len)
-        e->report = report_add(c, e->mail, list, n);
+        reports_add(c, e->mail, list, n, &e->reports);
 }
 
 static void postpone(struct expansion *e, const struct err *err)
@@ -191,7 +183,7 @@ static void run(struct expansion *e)
     for (size_t i = 0; i < stored.recipient_count; i++)
         IGNORE_RESULT(address_set_add(&seen, &stored.recipients[i].address));
     address_set_each(&e->mail->mailboxes, add_mailbox, &seen);
-    struct change *c = change_new(t, groups + 1, on_expanded, e);
+    struct change *c = change_new(t, groups + reports_max(groups), on_expanded, e);
     ASSERT(c);
     add_members(e, c, &seen, total);
     add_report(e, c, groups);

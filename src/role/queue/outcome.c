@@ -2,18 +2,18 @@
  * outcome.c: what became of each recipient, made durable together with the report that the sender is owed: one
  * change for all verdicts of a mail, so a crash can neither lose a report nor send it twice.
  */
-#include "mail/dsn.h"
 #include "role/queue/changes.h"
 #include "role/queue/measure.h"
+#include "role/queue/notify.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
-#include "smtp/params.h"
 
 #include <stdlib.h>
 
 /* What is carried from the verdicts to the answer of the store. */
 struct outcome {
-    struct mail *mail, *report;
+    struct mail *mail;
+    struct reports reports;
     size_t count;
     struct recipient **recipients; /* in the change's arena */
     int64_t retry_ms;              /* the earliest; INT64_MAX: none */
@@ -100,45 +100,6 @@ static void track_verdict(struct change *c, const struct verdict *v, struct span
                                     .custom = v->security});
 }
 
-/* ---- what the sender is told ---- */
-
-static bool wants(uint32_t notify, uint32_t bit)
-{
-    return notify == 0 ? bit != SMTP_NOTIFY_SUCCESS : (notify & bit) != 0;
-}
-
-/* Adds what a report says of this recipient; false: nothing. */
-static bool tell(const struct verdict *v, const struct transport_settings *s, struct span error, int64_t now,
-                 struct dsn_recipient *ret)
-{
-    const struct recipient *r = v->recipient;
-    const struct queue_message *m = &r->mail->envelope;
-    if (m->sender.len == 0)
-        return false; /* never a report about a report */
-    *ret = (struct dsn_recipient){.address = r->record->address,
-                                  .original = r->record->orcpt,
-                                  .status = v->status,
-                                  .diagnostic = error,
-                                  .remote = v->remote,
-                                  .last_attempt_ms = now};
-    switch (v->kind) {
-    case VERDICT_REMOVED:
-        ret->action = DSN_FAILED;
-        return r->mail->withdrawal == WITHDRAWN_REPORTED && wants(r->record->notify, SMTP_NOTIFY_FAILURE);
-    case VERDICT_PERMANENT: ret->action = DSN_FAILED; return wants(r->record->notify, SMTP_NOTIFY_FAILURE);
-    case VERDICT_DELIVERED:
-        ret->action = v->relayed ? DSN_RELAYED : DSN_DELIVERED;
-        return !v->by_next_hop && wants(r->record->notify, SMTP_NOTIFY_SUCCESS);
-    case VERDICT_TEMPORARY:
-    case VERDICT_POSTPONED:
-        ret->action = DSN_DELAYED;
-        ret->retry_until_ms = schedule_expiry(s, m->received_ms);
-        return schedule_delayed(s, m->received_ms, now) && !r->record->delay_noticed &&
-               wants(r->record->notify, SMTP_NOTIFY_DELAY);
-    }
-    return false;
-}
-
 /* ---- what is written ---- */
 
 /* What was not delivered of a message that is removed or has expired will not be tried again. */
@@ -158,7 +119,7 @@ static struct verdict give_up(const struct verdict *v, const struct transport_se
     } else if (schedule_expired(s, m->envelope.received_ms, now)) {
         r.kind = VERDICT_PERMANENT;
         r.source = TRACKING_OF_QUEUE;
-        r.text = arena_printf(arena, "QUEUE.Expired; message expired; the last error was: %.*s",
+        r.text = arena_printf(arena, "QUEUE.Expired; message expired; " DSN_LAST_ERROR "%.*s",
                               SPAN_ARG(verdict_error(arena, v)));
         r.status = SPAN("4.4.7");
         r.code = 550;
@@ -167,12 +128,17 @@ static struct verdict give_up(const struct verdict *v, const struct transport_se
     return r;
 }
 
-static int64_t next_attempt(const struct verdict *v, const struct transport_settings *s, int64_t now)
+/* Not later than the sender is told that it is late, or that it has expired: then all that waits of the message is
+ * due together, whatever is wanted of each. */
+static int64_t next_attempt(const struct verdict *v, const struct policy *p, int64_t now)
 {
     const struct queue_message *m = &v->recipient->mail->envelope;
-    int64_t expiry = schedule_expiry(s, m->received_ms);
+    const struct transport_settings *s = policy_settings(p);
+    int64_t expiry = schedule_expiry(s, m->received_ms), notice = notify_delay_ms(p, m);
     int64_t next = v->next_ms ? v->next_ms
                               : schedule_next(s, v->scope, v->recipient->record->attempts + 1, m->received_ms, now);
+    if (notice > now && notice < next)
+        next = notice;
     return next < expiry ? next : expiry;
 }
 
@@ -222,21 +188,17 @@ static void on_recorded(struct change *c)
         struct log_line l = mail_log(o->mail, "outcome-refused");
         log_err(&l, &u->err);
         log_end(&l);
-        if (o->report)
-            mail_discard(o->report);
+        reports_discard(&o->reports);
     }
     if (!u->result) {
         measure_outcomes(o->mail, &o->track);
         track_send(o->mail, &o->track);
-    }
-    if (!u->result && o->report) {
-        o->report->envelope.id = u->ops[u->op_count - 1].message;
-        track_report(o->mail, o->report);
+        reports_track(&o->reports, o->mail, u);
     }
     for (size_t i = 0; i < o->count; i++)
         recipient_release(o->recipients[i]);
-    if (!u->result && o->report)
-        mail_enqueued(o->report, &u->ops[u->op_count - 1]);
+    if (!u->result)
+        reports_enqueued(&o->reports, u);
     if (o->retry_ms != INT64_MAX)
         claims_due(t, o->retry_ms);
     change_free(c);
@@ -251,15 +213,15 @@ static size_t count_verdicts(const struct verdict *list)
 }
 
 /* One verdict: its op, and its part of the report. */
-static void record(struct change *c, const struct verdict *given, const struct transport_settings *s, int64_t now,
+static void record(struct change *c, const struct verdict *given, const struct policy *p, int64_t now,
                    struct dsn_recipient *told, size_t *told_count)
 {
     struct outcome *o = c->context;
-    struct verdict v = give_up(given, s, &c->arena, now);
+    struct verdict v = give_up(given, policy_settings(p), &c->arena, now);
     bool pending = is_pending(&v);
-    int64_t next_ms = pending ? next_attempt(&v, s, now) : 0;
+    int64_t next_ms = pending ? next_attempt(&v, p, now) : 0;
     struct span error = verdict_error(&c->arena, &v);
-    bool tells = tell(&v, s, error, now, &told[*told_count]);
+    bool tells = notify_tells(p, &v, error, now, &told[*told_count]);
     *told_count += tells;
     log_verdict(v.recipient, &v, error, next_ms);
     track_verdict(c, &v, error);
@@ -275,7 +237,7 @@ void outcomes_record(struct mail *m, const struct verdict *list)
     list = companions_add(m, list);
     size_t n = count_verdicts(list), told_count = 0;
     int64_t now = clock_wall_ms(); /* one for all, so that what failed together is due together */
-    struct change *c = change_new(m->transport, n + 1, on_recorded, NULL);
+    struct change *c = change_new(m->transport, n + reports_max(n), on_recorded, NULL);
     ASSERT(c && n);
     struct outcome *o = ARENA_NEW(&c->arena, struct outcome);
     struct dsn_recipient *told = ARENA_ARRAY(&c->arena, n, struct dsn_recipient);
@@ -286,9 +248,9 @@ void outcomes_record(struct mail *m, const struct verdict *list)
     ASSERT(o->recipients);
     c->context = o;
     for (; list; list = list->next)
-        record(c, list, policy_settings(policy_ref_policy(ref)), now, told, &told_count);
+        record(c, list, policy_ref_policy(ref), now, told, &told_count);
     policy_ref_drop(ref);
     if (told_count)
-        o->report = report_add(c, m, told, told_count);
+        reports_add(c, m, told, told_count, &o->reports);
     change_insist(c);
 }

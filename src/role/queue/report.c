@@ -1,12 +1,15 @@
 /*
- * report.c: a delivery status notification as a message of its own, out of what the queue knows of the original.
+ * report.c: a delivery status notification as a message of its own, out of what the queue knows of the original,
+ * and as the settings for senders inside or outside want it.
  *
- * The whole original goes into it when RET=FULL asks for that and it is not large; otherwise its header section.
+ * The whole original goes into it when it tells of a failure, RET=FULL asks for that, and it is text and not large;
+ * otherwise its header section (RFC 3461 6.2).
  */
 #include "mail/date.h"
-#include "mail/dsn.h"
 #include "policy/domain.h"
 #include "role/queue/changes.h"
+#include "role/queue/notify.h"
+#include "role/queue/track.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -15,7 +18,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { ORIGINAL_MAX = 512 * 1024, REPORT_MAX = QUEUE_INLINE_MAX, RANDOM_BYTES = 16, ARENA_MAX = 8 << 20 };
+enum {
+    ORIGINAL_MAX = 512 * 1024,
+    REPORT_MAX = QUEUE_INLINE_MAX,
+    HEADER_MAX = 128 * 1024,
+    RECIPIENTS_MIN = 100, /* so many fit into one with such a header, whatever is said of them */
+    RANDOM_BYTES = 16,
+    ARENA_MAX = 8 << 20,
+};
 
 /* The beginning of the original: all of it, or what is read of a large one. */
 static struct span read_original(struct mail *m, struct arena *arena)
@@ -41,7 +51,14 @@ static struct span read_original(struct mail *m, struct arena *arena)
     return span_make(buffer, buffer ? len : 0);
 }
 
-/* The header section ends at the blank line; one that is longer than what was read is cut at a line's end. */
+static struct span whole_lines(struct span s)
+{
+    size_t end = span_rfind(s, '\n');
+    return span_head(s, end == SIZE_MAX ? 0 : end + 1);
+}
+
+/* The header section ends at the blank line; one that is longer than what was read, or very long, is cut at a
+ * line's end. */
 static void split(struct dsn *d, struct span original)
 {
     const char *blank = original.len ? memmem(original.ptr, original.len, "\r\n\r\n", 4) : NULL;
@@ -52,8 +69,11 @@ static void split(struct dsn *d, struct span original)
         d->original_header = span_head(original, at + 2);
         d->original_body = span_from(original, at + 4);
     } else {
-        size_t end = span_rfind(original, '\n');
-        d->original_header = span_head(original, end == SIZE_MAX ? 0 : end + 1);
+        d->original_header = whole_lines(original);
+    }
+    if (d->original_header.len > HEADER_MAX) {
+        d->original_header = whole_lines(span_head(d->original_header, HEADER_MAX));
+        d->full = false;
     }
 }
 
@@ -89,69 +109,168 @@ static struct span postmaster(struct arena *arena, const struct policy *p)
     return arena_printf(arena, "postmaster@%.*s", SPAN_ARG(policy_text(p, own ? own->domain : s->host)));
 }
 
+static bool tells_of_failure(const struct dsn *d)
+{
+    for (size_t i = 0; i < d->recipient_count; i++)
+        if (d->recipients[i].action == DSN_FAILED)
+            return true;
+    return false;
+}
+
+static bool returns_all(const struct dsn *d, const struct queue_message *m, uint64_t attach_max)
+{
+    return (m->flags & QUEUE_RET_FULL) && !(m->flags & QUEUE_BINARY) && m->size <= attach_max &&
+           m->size <= ORIGINAL_MAX && tells_of_failure(d);
+}
+
+/* d has its recipients already. */
 static void describe(struct dsn *d, struct mail *original, const struct policy *p, struct arena *arena)
 {
     const struct queue_message *m = &original->envelope;
-    *d = (struct dsn){.host = policy_text(p, policy_settings(p)->host),
-                      .from = postmaster(arena, p),
-                      .to = m->sender,
-                      .boundary = hex(arena),
-                      .envelope_id = m->envid,
-                      .now_ms = clock_wall_ms(),
-                      .arrival_ms = m->received_ms,
-                      .subject = m->subject,
-                      .full = (m->flags & QUEUE_RET_FULL) && m->size <= ORIGINAL_MAX,
-                      .utf8 = m->flags & QUEUE_UTF8};
+    const struct transport_settings *s = policy_settings(p);
+    bool internal = notify_is_internal(p, m->sender);
+    d->host = policy_text(p, s->host);
+    d->from = postmaster(arena, p);
+    d->to = m->sender;
     d->message_id = new_message_id(arena, d->host);
+    d->boundary = hex(arena);
+    d->envelope_id = m->envid;
+    d->now_ms = clock_wall_ms();
+    d->arrival_ms = m->received_ms;
+    d->subject = m->subject;
+    d->full = returns_all(d, m, internal ? s->dsn_attach_internal : s->dsn_attach_external);
+    d->html = s->dsn_flags & (internal ? DSN_HTML_INTERNAL : DSN_HTML_EXTERNAL);
+    d->utf8 = m->flags & QUEUE_UTF8;
     split(d, read_original(original, arena));
 }
 
-static struct mail *make(struct mail *original, struct dsn *d)
+/* Who gets a copy of it besides the sender; empty: nobody. */
+static struct span copy_to(const struct dsn *d, const struct policy *p)
 {
-    struct buf b;
-    struct mail *m = NULL;
-    buf_init(&b, REPORT_MAX);
-    dsn_print(&b, d);
-    if (b.failed) { /* the whole original is too much after all */
-        d->full = false;
-        buf_done(&b);
-        buf_init(&b, REPORT_MAX);
-        dsn_print(&b, d);
-    }
+    const struct transport_settings *s = policy_settings(p);
+    const struct policy_text *codes = policy_hosts(p, s->dsn_copies);
+    struct span reader = policy_text(p, s->postmaster);
+    if (reader.len == 0 || span_ieq(reader, d->to))
+        return SPAN("");
+    for (size_t i = 0; i < d->recipient_count; i++)
+        for (uint32_t k = 0; d->recipients[i].action == DSN_FAILED && k < s->dsn_copies.count; k++)
+            if (span_eq(d->recipients[i].status, policy_text(p, codes[k])))
+                return reader;
+    return SPAN("");
+}
+
+static struct mail *as_mail(struct transport *t, const struct dsn *d, struct span copy, struct span body)
+{
     bool utf8 = dsn_needs_utf8(d);
-    struct queue_recipient to = {.address = d->to};
+    struct buf subject;
+    struct queue_recipient to[] = {{.address = d->to}, {.address = copy}};
+    buf_init(&subject, 2048);
+    dsn_print_subject(&subject, d);
     struct queue_message envelope = {.message_id = d->message_id,
                                      .received_ms = d->now_ms,
-                                     .size = b.len,
+                                     .size = body.len,
                                      .flags = QUEUE_REPORT | QUEUE_8BIT | (utf8 ? QUEUE_UTF8 : 0),
-                                     .subject = SPAN("Delivery status notification"),
+                                     .subject = buf_span(&subject),
                                      .source = SPAN("DSN"),
-                                     .recipients = &to,
-                                     .recipient_count = 1};
-    if (!b.failed)
-        m = mail_new(original->transport, &envelope, buf_span(&b));
+                                     .recipients = to,
+                                     .recipient_count = copy.len ? 2 : 1};
+    struct mail *m = mail_new(t, &envelope, body);
+    buf_done(&subject);
+    return m;
+}
+
+/* As many of the recipients as fit into one; d->recipient_count says how many these are. NULL: it cannot be made.
+ */
+static struct mail *make(struct transport *t, struct dsn *d, struct span copy)
+{
+    struct buf b;
+    buf_init(&b, REPORT_MAX);
+    for (;;) {
+        dsn_print(&b, d);
+        if (!b.failed)
+            break;
+        if (d->full) /* the whole original is too much after all */
+            d->full = false;
+        else if (d->html)
+            d->html = false;
+        else if (d->recipient_count > RECIPIENTS_MIN)
+            d->recipient_count = d->recipient_count / 2 < RECIPIENTS_MIN ? RECIPIENTS_MIN : d->recipient_count / 2;
+        else
+            break;
+        buf_clear(&b);
+    }
+    struct mail *m = b.failed ? NULL : as_mail(t, d, copy, buf_span(&b));
     buf_done(&b);
     return m;
 }
 
-struct mail *report_add(struct change *c, struct mail *original, const struct dsn_recipient *recipients,
-                        size_t count)
+static void log_report(const struct mail *original, const struct mail *report, const struct dsn *d,
+                       struct span copy)
 {
-    struct arena arena;
-    struct dsn d;
-    struct policy_ref *ref = policy_ref_current();
-    arena_init(&arena, ARENA_MAX);
-    describe(&d, original, policy_ref_policy(ref), &arena);
-    d.recipients = recipients;
-    d.recipient_count = count;
-    struct mail *report = d.from.ptr && d.message_id.ptr && d.boundary.ptr ? make(original, &d) : NULL;
-    arena_clear(&arena);
-    policy_ref_drop(ref);
     struct log_line l = mail_log(original, report ? "report" : "report-failed");
     log_span(&l, "to", original->envelope.sender);
-    log_int(&l, "recipients", (int64_t)count);
+    if (copy.len)
+        log_span(&l, "copy-to", copy);
+    log_int(&l, "recipients", (int64_t)d->recipient_count);
     log_end(&l);
+}
+
+/* What still has to be told, in one more. */
+static struct mail *add(struct change *c, struct mail *original, const struct policy *p, struct dsn *d)
+{
+    struct arena arena;
+    struct mail *report = NULL;
+    arena_init(&arena, ARENA_MAX);
+    describe(d, original, p, &arena);
+    struct span copy = copy_to(d, p);
+    if (d->from.ptr && d->message_id.ptr && d->boundary.ptr)
+        report = make(original->transport, d, copy);
+    log_report(original, report, d, copy);
+    arena_clear(&arena);
     if (report)
         mail_enqueue(report, c);
     return report;
+}
+
+size_t reports_max(size_t recipients)
+{
+    return recipients / RECIPIENTS_MIN + 1;
+}
+
+void reports_add(struct change *c, struct mail *original, const struct dsn_recipient *recipients, size_t count,
+                 struct reports *ret)
+{
+    struct policy_ref *ref = policy_ref_current();
+    size_t told = 0;
+    *ret = (struct reports){.first_op = c->unit.unit.op_count};
+    ret->mails = ARENA_ARRAY(&c->arena, reports_max(count), struct mail *);
+    ASSERT(ret->mails);
+    while (told < count) {
+        struct dsn d = {.recipients = recipients + told, .recipient_count = count - told};
+        struct mail *report = add(c, original, policy_ref_policy(ref), &d);
+        if (report)
+            ret->mails[ret->count++] = report;
+        told += d.recipient_count;
+    }
+    policy_ref_drop(ref);
+}
+
+void reports_track(const struct reports *r, const struct mail *original, const struct queue_unit *u)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        r->mails[i]->envelope.id = u->ops[r->first_op + i].message;
+        track_report(original, r->mails[i]);
+    }
+}
+
+void reports_enqueued(const struct reports *r, const struct queue_unit *u)
+{
+    for (size_t i = 0; i < r->count; i++)
+        mail_enqueued(r->mails[i], &u->ops[r->first_op + i]);
+}
+
+void reports_discard(const struct reports *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        mail_discard(r->mails[i]);
 }

@@ -298,12 +298,24 @@ struct recipient *companions_part(struct recipient *r);
 /* ---- report.c ---- */
 
 struct dsn_recipient;
+/* Notifications that a change stores: one, unless its recipients are too many for that. */
+struct reports {
+    struct mail **mails; /* in the change's arena; the op of mails[i] is number first_op + i of its unit */
+    size_t count, first_op;
+};
+/* How many ops reports_add may take. */
+size_t reports_max(size_t recipients);
 /*
- * A notification to the sender, with the op that stores it: a mail that is the caller's to pass to mail_enqueued.
- * NULL, and no op, when it cannot be made (logged).
+ * Notifications to the sender, each with the op that stores it: mails that are the caller's to pass to
+ * reports_enqueued, or to reports_discard. What cannot be made is logged, and not in *ret.
  */
-struct mail *report_add(struct change *c, struct mail *original, const struct dsn_recipient *recipients,
-                        size_t count);
+void reports_add(struct change *c, struct mail *original, const struct dsn_recipient *recipients, size_t count,
+                 struct reports *ret);
+/* Their ops are durable: tells of them, as long as the original is there, and then hands them over. */
+void reports_track(const struct reports *r, const struct mail *original, const struct queue_unit *u);
+void reports_enqueued(const struct reports *r, const struct queue_unit *u);
+/* They were not written. */
+void reports_discard(const struct reports *r);
 
 /* ---- held.c ---- */
 
