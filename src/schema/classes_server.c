@@ -180,9 +180,10 @@ static const struct schema_property transport_config[] = {
                   "How many recipients a message may have on any receive connector; a smaller "
                   "MaxRecipientsPerMessage of the connector comes first. 0: as Unlimited."),
     {"ExternalPostmasterAddress", SCHEMA_ADDRESS, SCHEMA_NULLABLE, .max = 320,
-     .help = "The sender of reports, and who reads mail to postmaster where no recipient has that address. $null: "
-             "reports "
-             "come from postmaster at the default accepted domain, whose mail nobody reads."},
+     .help =
+         "The sender of reports, and who reads mail to postmaster where no recipient has that address. $null: "
+         "reports come from postmaster at the default accepted domain (on an Edge server, at its own name), whose "
+         "mail nobody reads."},
     {"GenerateCopyOfDSNFor", SCHEMA_STRING, SCHEMA_LIST, .initial = "5.4.8,5.4.6,5.4.4,5.2.4,5.2.0,5.1.4", .min = 5,
      .max = 9,
      .help =

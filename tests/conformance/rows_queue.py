@@ -1,4 +1,4 @@
-"""What happens to a message behind the connector, where the documents leave a choice: completion, queues, retries, reports."""
+"""What happens to a message behind the connector, where the documents leave a choice: completion, queues, retries."""
 from table import AS, DEVIATES, Row, Section
 from rows_rights import RELAY
 from rows_send import Hop
@@ -69,67 +69,6 @@ def delivery_type(w):
         assert wait_for("the queue", lambda: queue_of(w, h))[0]["DeliveryType"] == "SmartHostConnectorDelivery"
 
 
-def size(prop, code, login=False):
-    def check(w):
-        w.shell("Set-TransportConfig -%s 20KB" % prop)
-        try:
-            marker = w.marker()
-            c = w.connector(BASIC if login else "-PermissionGroups AnonymousUsers").grant(RELAY, user="Everyone")
-            with (c.login() if login else c.session()) as s:
-                assert s.send_mail(ALICE, BOB, message(marker, ALICE, BOB, (b"y" * 98 + b"\r\n") * 400)) == "250 2.6.0"
-            report = wait_for("the report", lambda: [m for m in w.hub.mail(ALICE, marker) if b"multipart/report" in m])[0]
-            assert code in report and not w.hub.mail(BOB, marker)
-        finally:
-            w.shell("Set-TransportConfig -%s Unlimited" % prop)
-    return check
-
-
-def size_at_mail(w):
-    w.shell("Set-TransportConfig -MaxReceiveSize 20KB")
-    try:
-        with w.connector().session() as s:
-            r = s.mail("x@outside.test", "SIZE=30000")
-            assert r == "552 5.3.4" and "MaxReceiveSize" in r.text, r
-            assert s.send_mail("x@outside.test", BOB, b"\r\n" + (b"y" * 98 + b"\r\n") * 300) == "552 5.3.4"
-    finally:
-        w.shell("Set-TransportConfig -MaxReceiveSize Unlimited")
-
-
-def envelope_limit(w):
-    w.shell("Set-TransportConfig -MaxRecipientEnvelopeLimit 1")
-    try:
-        with w.connector().session() as s:
-            s.mail("x@outside.test")
-            assert s.rcpt(BOB) == 250
-            r = s.rcpt(ALICE)
-            assert r == "452 4.5.3" and "MaxRecipientEnvelopeLimit" in r.text, r
-    finally:
-        w.shell("Set-TransportConfig -MaxRecipientEnvelopeLimit 5000")
-
-
-def report(w):
-    to, marker = "nobody%d@example.com" % w.number(), w.marker()
-    with w.connector().grant(RELAY).session() as s:
-        assert s.send_mail(ALICE, to, message(marker, ALICE, to)) == "250 2.6.0"
-    raw = wait_for("the report", lambda: [m for m in w.hub.mail(ALICE, to) if b"multipart/report" in m])[0]
-    assert fields(raw, "Subject")[0] == "Undeliverable: test " + marker
-    assert "postmaster@example.com" in fields(raw, "From")[0] and fields(raw, "Return-Path") == ["<>"]
-    for part in (b"Diagnostic information for administrators:", b"Generating server: mail.example.com", b"#550 5.1.1 RESOLVER.ADR.RecipNotFound", b"Original message headers:"):
-        assert part in raw, part
-
-
-def report_sender(w):
-    w.shell("Set-TransportConfig -ExternalPostmasterAddress bob@example.com")
-    try:
-        to = "nobody%d@example.com" % w.number()
-        with w.connector().grant(RELAY).session() as s:
-            assert s.send_mail(ALICE, to, message(w.marker(), ALICE, to)) == "250 2.6.0"
-        raw = wait_for("the report", lambda: [m for m in w.hub.mail(ALICE, to) if b"multipart/report" in m])[0]
-        assert "bob@example.com" in fields(raw, "From")[0]
-    finally:
-        w.shell("Set-TransportConfig -ExternalPostmasterAddress $null")
-
-
 Q = Section("11", "Queues and retries", (
     Row("completion", "Message-Id and Date are added to what is submitted, Bcc removed", AS, completed,
         "A message without Message-ID gets one from whomever it comes; Date is added and Bcc removed for users, and for anonymous clients with Accept-Any-Recipient."),
@@ -142,14 +81,5 @@ Q = Section("11", "Queues and retries", (
     Row("a next hop that greets with 5xx", "not documented", AS, greeting_5xx, "The queue retries, as where EHLO and HELO are refused."),
     Row("a next hop that greets with 521", "not documented", AS, greeting_521, "Final (RFC 7504): a report."),
 ))
-DSN = Section("12", "Reports", (
-    Row("form", "Undeliverable: SUBJECT, from postmaster of the default domain, with a block for administrators", AS, report),
-    Row("sender", "ExternalPostmasterAddress", AS, report_sender, "Where it is $null: postmaster at the default domain."),
-    Row("over MaxReceiveSize", "5.2.3 RESOLVER.RST.RecipSizeLimit", AS, size("MaxReceiveSize", b"5.2.3 RESOLVER.RST.RecipSizeLimit"), "For clients that may relay."),
-    Row("over MaxReceiveSize without the right to relay", "not documented", AS, size_at_mail,
-        "Refused at MAIL and at the end of the data. EHLO's SIZE is the connector's MaxMessageSize, or the larger one of MaxReceiveSize and MaxSendSize where that is less."),
-    Row("MaxRecipientEnvelopeLimit", "5000 recipients a message in all", AS, envelope_limit, "The smaller one of two limits holds and is named; the connector's where they are the same. 0: no limit."),
-    Row("over MaxSendSize", "5.2.3 RESOLVER.RST.SendSizeLimit.Org", AS, size("MaxSendSize", b"5.2.3 RESOLVER.RST.SendSizeLimit.Org", login=True), "For who has logged on, or is externally secured."),
-))
 
-SECTIONS = [Q, DSN]
+SECTIONS = [Q]

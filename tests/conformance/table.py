@@ -11,7 +11,8 @@ AS, DEVIATES, BEYOND, NOT_YET = "as Exchange", "deviates", "beyond Exchange", "n
 STATUSES = (AS, DEVIATES, BEYOND, NOT_YET)
 
 MODULES = ("rows_usage", "rows_groups", "rows_rights", "rows_replies", "rows_mechanisms", "rows_selection", "rows_parameters", "rows_send",
-           "rows_acl", "rows_domains", "rows_headers", "rows_queue", "rows_pressure", "rows_pickup", "rows_log", "rows_tracking", "rows_tls", "rows_beyond")
+           "rows_acl", "rows_domains", "rows_headers", "rows_queue", "rows_dsn", "rows_pressure", "rows_pickup", "rows_log", "rows_tracking",
+           "rows_tls", "rows_beyond")
 
 
 @dataclass(frozen=True)

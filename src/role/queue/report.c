@@ -106,7 +106,8 @@ static struct span postmaster(struct arena *arena, const struct policy *p)
     struct span given = policy_text(p, s->postmaster);
     if (given.len)
         return given;
-    return arena_printf(arena, "postmaster@%.*s", SPAN_ARG(policy_text(p, own ? own->domain : s->host)));
+    return arena_printf(arena, "postmaster@%.*s",
+                        SPAN_ARG(policy_text(p, own && !s->edge ? own->domain : s->host)));
 }
 
 static bool tells_of_failure(const struct dsn *d)

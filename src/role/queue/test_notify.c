@@ -49,6 +49,10 @@ static const struct {
      .has = {"5.1.1"}},
     {"the sender is the postmaster", NULL, "ExternalPostmasterAddress=Bob@example.com|GenerateCopyOfDSNFor=[5.1.1]",
      "bob@example.com", .has = {"5.1.1"}},
+    {"from the default domain", NULL, NULL, "bob@example.com",
+     .has = {"From: Mail Delivery <postmaster@example.com>\r\n"}},
+    {"from an Edge server", "Role=Edge", NULL, "bob@example.com",
+     .has = {"From: Mail Delivery <postmaster@mail.example.com>\r\n"}},
     {"nobody to copy it to", NULL, "GenerateCopyOfDSNFor=[5.1.1]", "bob@example.com", .has = {"5.1.1"}},
 };
 
