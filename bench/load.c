@@ -96,7 +96,8 @@ static bool wants_more(const struct loop *l)
     if (load->tally.failed >= FAILED_MAX)
         return false;
     if (load->options->mode == MODE_LOAD)
-        return load->next + load->arriving < load->options->messages; /* each of those takes one */
+        return load->next + load->arriving < load->options->messages && /* each of those takes one */
+               !session_no_more(load);
     return l->alive < l->count && load->arriving < load->options->opening && !load->tally.closed_by_server;
 }
 
@@ -107,6 +108,14 @@ static void fill_slots(struct loop *l)
     for (size_t i = 0; i < l->count && wants_more(l); i++)
         if (l->slots[i].phase == PHASE_CLOSED && session_open(&l->slots[i], &l->load))
             l->alive++;
+}
+
+/* Nothing is in hand and nothing is to be begun: sessions that still say good-bye, or hello, do not matter. */
+static bool all_answered(const struct load *load)
+{
+    const struct tally *t = &load->tally;
+    return load->options->mode == MODE_LOAD && session_no_more(load) &&
+           t->acknowledged + t->refused + t->unknown == load->next;
 }
 
 static void event(struct loop *l, void *owner)
@@ -131,7 +140,8 @@ static void round_of_events(struct loop *l, bool all_up)
 {
     struct epoll_event events[EVENTS];
     uint64_t now = stream_now();
-    int64_t left = now < l->deadline ? (int64_t)((l->deadline - now) / 1000000) + 1 : 0;
+    uint64_t end = now < l->load.until && l->load.until < l->deadline ? l->load.until : l->deadline;
+    int64_t left = now < end ? (int64_t)((end - now) / 1000000) + 1 : 0;
     bool retry = l->alive < l->count && wants_more(l) && !all_up;
     int n = epoll_wait(l->load.epoll, events, EVENTS, retry ? RETRY_MS : (int)left);
     for (int i = 0; i < n; i++)
@@ -172,10 +182,11 @@ enum err_code load_run(const struct options *o, struct buf *out, bool *ret_compl
     uint64_t start = stream_now();
     bool up = false;
     l.deadline = start + o->deadline * 1000000000U;
+    l.load.until = o->seconds ? start + o->seconds * 1000000000U : UINT64_MAX;
     for (;;) {
         fill_slots(&l);
         up = o->mode == MODE_IDLE && l.load.held == l.count;
-        if (up || (l.alive == 0 && !wants_more(&l)) || stream_now() >= l.deadline)
+        if (up || all_answered(&l.load) || (l.alive == 0 && !wants_more(&l)) || stream_now() >= l.deadline)
             break;
         round_of_events(&l, false);
     }
@@ -186,7 +197,8 @@ enum err_code load_run(const struct options *o, struct buf *out, bool *ret_compl
     for (size_t i = 0; i < l.count; i++)
         session_give_up(&l.slots[i]);
     struct tally *t = &l.load.tally;
-    *ret_complete = o->mode == MODE_IDLE ? held : t->acknowledged + t->refused == o->messages;
+    *ret_complete =
+        o->mode == MODE_IDLE ? held : session_no_more(&l.load) && t->acknowledged + t->refused == l.load.next;
     summary_load(out, &l.load, start, end, *ret_complete);
     if (o->acknowledged)
         code = ledger_write(&l.load.acknowledged, o->acknowledged, err);

@@ -4,9 +4,10 @@
 #include "options.h"
 
 /*
- * MODE_LOAD and MODE_IDLE. *ret_complete: every message was answered (whatever the answer), or every session held
- * to the end, before the deadline. idle says "holding N" on standard output when all are up and holds until the end
- * of standard input. Errors: the system or TLS refuses, the ledger cannot be written.
+ * MODE_LOAD and MODE_IDLE. *ret_complete: every message (with seconds: every one begun) was answered (whatever the
+ * answer), or every session held to the end, before the deadline. idle says "holding N" on standard output when all
+ * are up and holds until the end of standard input. Errors: the system or TLS refuses, the ledger cannot be
+ * written.
  */
 NODISCARD enum err_code load_run(const struct options *o, struct buf *out, bool *ret_complete, struct err *err);
 

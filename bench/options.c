@@ -25,6 +25,7 @@ static const struct option table[] = {
     {"connect", LOAD | IDLE, KIND_TEXT, AT(connect), 0, 0, "ADDRESS:PORT of the server (IPv4)"},
     {"sessions", LOAD | IDLE, KIND_NUMBER, AT(sessions), 1, 60000, "sessions at a time (50)"},
     {"messages", LOAD, KIND_NUMBER, AT(messages), 1, 100000000, "messages in all (1000)"},
+    {"seconds", LOAD, KIND_NUMBER, AT(seconds), 1, 86400, "begin no message after so long, and end"},
     {"per-connection", LOAD, KIND_NUMBER, AT(per_connection), 1, 1000000, "messages of a connection (1)"},
     {"size", LOAD, KIND_NUMBER, AT(size), MESSAGE_SIZE_MIN, 1 << 30, "bytes of a message, K and M allowed (4K)"},
     {"recipients", LOAD, KIND_NUMBER, AT(recipients), 1, 10000, "recipients of a message (1)"},

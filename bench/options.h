@@ -19,6 +19,7 @@ struct options {
     const char *connect; /* ADDRESS:PORT, IPv4 */
     uint64_t sessions;   /* at a time */
     uint64_t messages;   /* in all */
+    uint64_t seconds;    /* begin no message after so long; 0: until all are sent */
     uint64_t per_connection;
     uint64_t size;       /* bytes of content, at least MESSAGE_SIZE_MIN */
     uint64_t recipients; /* of a message */

@@ -103,6 +103,11 @@ static void say_step(struct session *s)
     s->said++;
 }
 
+bool session_no_more(const struct load *load)
+{
+    return load->next == load->options->messages || stream_now() >= load->until;
+}
+
 static void next_message(struct session *s)
 {
     const struct options *o = s->load->options;
@@ -113,7 +118,7 @@ static void next_message(struct session *s)
         s->load->held++;
         return;
     }
-    if (s->messages == o->per_connection || s->load->next == o->messages) {
+    if (s->messages == o->per_connection || session_no_more(s->load)) {
         quit(s);
         return;
     }
@@ -361,8 +366,12 @@ void session_event(struct session *s)
 
 void session_give_up(struct session *s)
 {
-    bool held = s->phase == PHASE_IDLE;
+    struct load *load = s->load;
+    bool held = s->phase == PHASE_IDLE, unneeded = s->phase < PHASE_ENVELOPE && load && session_no_more(load);
+    uint64_t failed = load ? load->tally.failed : 0;
     close_session(s);
     if (held)
-        s->load->tally.closed_by_server--;
+        load->tally.closed_by_server--;
+    if (unneeded)
+        load->tally.failed = failed;
 }

@@ -32,6 +32,7 @@ struct load {
     uint16_t port;
     struct buf auth; /* the AUTH command */
     uint64_t next;   /* number of the next message */
+    uint64_t until;  /* stream_now() from which no message is begun; UINT64_MAX: never */
     size_t arriving; /* sessions before their first MAIL, or before they are held */
     size_t held;     /* idle sessions that are up */
     struct tally tally;
@@ -70,6 +71,8 @@ struct session {
     char in[SESSION_IN_MAX];
 };
 
+/* Whether no further message is to be begun. */
+bool session_no_more(const struct load *load);
 /* Connects. False (counted as failed) when the system refuses at once. */
 NODISCARD bool session_open(struct session *s, struct load *load);
 /* An event; afterwards phase says whether it is over (PHASE_CLOSED). */

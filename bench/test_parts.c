@@ -64,6 +64,7 @@ static void options_are_parsed_or_named(void **state)
         {"overflow by its unit", {"load", "--size", "18446744073709551615M"}, "--size"},
         {"TLS", {"load", "--tls", "maybe"}, "none, starttls or implicit"},
         {"user alone", {"load", "--connect", "127.0.0.1:1", "--user", "u"}, "--user and --password"},
+        {"no time at all", {"load", "--connect", "127.0.0.1:1", "--seconds", "0"}, "--seconds 0"},
         {"key alone", {"sink", "--listen", "127.0.0.1:1", "--key", "k"}, "--certificate and --key"},
         {"implicit TLS without a key", {"sink", "--listen", "127.0.0.1:1", "--tls", "implicit"}, "--tls implicit"},
         {"a run that would break the id", {"load", "--connect", "127.0.0.1:1", "--run", "a-b"}, "--run a-b"},
