@@ -21,9 +21,10 @@ struct directory_check {
     struct directory *directory;
     enum check_state state;
     struct secret user, password;
-    struct buf hash; /* what to verify against */
-    bool may_log_on; /* there is an account, enabled, with a password; hash is its own */
-    bool remembered; /* the cache knew; its entry is not renewed, so that a password is verified now and then */
+    struct span guid; /* of an account that may log on */
+    struct buf hash;  /* what to verify against */
+    bool may_log_on;  /* there is an account, enabled, with a password; hash is its own */
+    bool remembered;  /* the cache knew; its entry is not renewed, so that a password is verified now and then */
     enum password_verdict verdict;
     enum err_code lookup; /* what the directory said; errors other than ERR_NOT_FOUND end in "unavailable" */
     struct err why;
@@ -47,19 +48,28 @@ static void look_up(struct directory_check *c, int64_t now_ms)
     if (c->lookup == ERR_NONE || c->lookup == ERR_NOT_FOUND) {
         c->may_log_on = c->lookup == ERR_NONE && usable(&account);
         c->state = CHECK_PENDING;
-        if (c->may_log_on)
+        if (c->may_log_on) {
+            c->guid = arena_dup(&c->arena, account.guid);
             buf_add(&c->hash, account.password_hash);
-        else
+        } else {
             password_decoy(&c->hash);
-        if (c->may_log_on && d->cache &&
-            credential_cache_has(d->cache, account.guid, account.password_hash, secret_reveal(&c->password),
-                                 now_ms)) {
-            c->remembered = true;
-            c->verdict = PASSWORD_RIGHT;
-            c->state = CHECK_READY;
         }
+        directory_check_recall(c, now_ms);
     }
     arena_clear(&scratch);
+}
+
+bool directory_check_recall(struct directory_check *c, int64_t now_ms)
+{
+    struct credential_cache *cache = c->directory->cache;
+    ASSERT(c->state == CHECK_PENDING);
+    if (!c->may_log_on || !cache ||
+        !credential_cache_has(cache, c->guid, buf_span(&c->hash), secret_reveal(&c->password), now_ms))
+        return false;
+    c->remembered = true;
+    c->verdict = PASSWORD_RIGHT;
+    c->state = CHECK_READY;
+    return true;
 }
 
 struct directory_check *directory_check_new(struct directory *d, struct span user, struct span password,

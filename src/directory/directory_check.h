@@ -29,6 +29,11 @@ struct directory_check *directory_check_new(struct directory *d, struct span use
                                             int64_t now_ms);
 /* True while directory_check_verify is still wanted. Bound how many run at once: each takes 19 MiB. */
 bool directory_check_pending(const struct directory_check *c);
+/*
+ * For a check that had to wait for its turn: asks the cache once more, on the directory's thread. True when another
+ * check has verified the same credentials meanwhile, so that nothing is pending any more.
+ */
+bool directory_check_recall(struct directory_check *c, int64_t now_ms);
 /* The slow part. Touches nothing but c, so it may run on another thread as long as nobody else uses c. */
 void directory_check_verify(struct directory_check *c);
 /*

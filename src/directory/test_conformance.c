@@ -429,6 +429,45 @@ static void test_changed_meanwhile(void **state)
     }
 }
 
+/* Checks that wait while another one verifies: who is remembered when their turn comes. */
+static void test_recall(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *user, *password;
+        int64_t now_ms;
+        bool want;
+        enum directory_verdict verdict;
+    } rows[] = {
+        {"the same credentials", "alice", MARKER, 1, true, DIRECTORY_ACCEPTED},
+        {"the same account by another name", "Alice@example.com", MARKER, 1, true, DIRECTORY_ACCEPTED},
+        {"too late", "alice", MARKER, 1000, false, DIRECTORY_ACCEPTED},
+        {"a wrong password", "alice", "wrong", 1, false, DIRECTORY_REFUSED},
+        {"another account", "nobody", MARKER, 1, false, DIRECTORY_REFUSED},
+        {"a disabled account", "bob", MARKER, 1, false, DIRECTORY_REFUSED},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(adapters); k++)
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            struct credential_cache *cache = credential_cache_new(64, 1000);
+            struct err err;
+            int verifications;
+            directory_use_cache(directories[k], cache);
+            struct directory_check *c =
+                directory_check_new(directories[k], span_of(rows[i].user), span_of(rows[i].password), 0);
+            CHECK(rows[i].row, c && directory_check_pending(c) && !directory_check_recall(c, 0));
+            CHECK_INT(rows[i].row, log_on(directories[k], "alice", MARKER, 0, &verifications, &err),
+                      DIRECTORY_ACCEPTED);
+            CHECK_INT(rows[i].row, directory_check_recall(c, rows[i].now_ms), rows[i].want);
+            CHECK_INT(rows[i].row, directory_check_pending(c), !rows[i].want);
+            if (!rows[i].want)
+                directory_check_verify(c);
+            CHECK_INT(rows[i].row, directory_check_finish(c, rows[i].now_ms, &err), rows[i].verdict);
+            directory_check_free(c);
+            directory_use_cache(directories[k], NULL);
+            credential_cache_free(cache);
+        }
+}
+
 static void test_unavailable(void **state)
 {
     (void)state;
@@ -472,8 +511,8 @@ int main(void)
         cmocka_unit_test(test_resolve),     cmocka_unit_test(test_account),
         cmocka_unit_test(test_principal),   cmocka_unit_test(test_identity),
         cmocka_unit_test(test_check),       cmocka_unit_test(test_changed_meanwhile),
-        cmocka_unit_test(test_unavailable), cmocka_unit_test(test_small_arena),
-        cmocka_unit_test(test_send_as),
+        cmocka_unit_test(test_recall),      cmocka_unit_test(test_unavailable),
+        cmocka_unit_test(test_small_arena), cmocka_unit_test(test_send_as),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,8 +2,9 @@
  * passwords.c: checking passwords without holding up the loop.
  *
  * Invariants: at most RUNNING_MAX verifications run at once (each takes 19 MiB and a core), at most WAITING_MAX
- * wait; beyond that the answer is "unavailable" (454 for the client), at once. Whoever asked may die meanwhile:
- * role_answer then drops the answer.
+ * wait; beyond that the answer is "unavailable" (454 for the client), at once. Of many that wait with the same
+ * right password only the first are hashed: the rest find it in the cache when their turn comes. Whoever asked may
+ * die meanwhile: role_answer then drops the answer.
  */
 #include "role/directory/internal.h"
 
@@ -82,6 +83,10 @@ static void start_next(void)
         if (!waiting)
             waiting_last = &waiting;
         waiting_count--;
+        if (directory_check_recall(j->check, clock_wall_ms())) {
+            finish(j);
+            continue;
+        }
         running_count++;
         j->work.data = j;
         uv_queue_work(&j->role->loop, &j->work, on_work, on_work_done);
