@@ -264,15 +264,28 @@ static enum err_code enter_sandbox(struct role *role, struct err *err)
     return ERR_NONE;
 }
 
+/*
+ * Before the sandbox, because a loop's first stream has libuv open a descriptor that it keeps in reserve for when
+ * there are no more; inside it could not, and would try again for each connection.
+ */
+static enum err_code make_loop(struct role *role, struct err *err)
+{
+    static uv_tcp_t first;
+    if (uv_loop_init(&role->loop) < 0 || uv_tcp_init(&role->loop, &first) < 0)
+        return err_set(err, ERR_NO_MEMORY, "cannot make an event loop");
+    uv_close((uv_handle_t *)&first, NULL);
+    return ERR_NONE;
+}
+
 static enum err_code role_begin(struct role *role, struct err *err)
 {
     enum err_code code = ERR_NONE;
     if (role->main->prepare)
         code = role->main->prepare(role, err);
     if (!code)
+        code = make_loop(role, err);
+    if (!code)
         code = enter_sandbox(role, err);
-    if (!code && uv_loop_init(&role->loop) < 0)
-        code = err_set(err, ERR_NO_MEMORY, "cannot make an event loop");
     if (code)
         return code;
     role->control = link_open(&role->loop, CONTROL_FD, on_control, on_control_lost, role);
