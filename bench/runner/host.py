@@ -2,6 +2,7 @@
 import ctypes
 import glob
 import os
+import random
 import re
 import shutil
 import signal
@@ -31,10 +32,26 @@ def run(argv, timeout=120, check=True, **kw):
     return p.stdout.decode("utf-8", "replace")
 
 
+def free_ports(*above):
+    """A number below the range of outgoing connections, whose remains would be in the way of a listener, with these ports above it free."""
+    while True:
+        base = random.SystemRandom().randint(12000, 31000)
+        if all(is_free(base + n) for n in above):
+            return base
+
+
 def free_port():
+    return free_ports(0)
+
+
+def is_free(port):
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("0.0.0.0", port))
+            return True
+        except OSError:
+            return False
 
 
 def wait_for(what, fn, timeout=20):
@@ -44,7 +61,7 @@ def wait_for(what, fn, timeout=20):
         if r:
             return r
         if time.monotonic() > end:
-            raise BenchError("waited %d s in vain for %s" % (timeout, what))
+            raise BenchError("waited %d s in vain for %s" % (timeout, what() if callable(what) else what))
         time.sleep(0.02)
 
 

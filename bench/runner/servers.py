@@ -30,16 +30,19 @@ class Server:
         self.processes = None
         try:
             self.start()
-            host.wait_for("%s to greet; its log: %s" % (self.name, self.log), self.is_up, 30)
+            host.wait_for(lambda: "%s to greet; its log: %s" % (self.name, self.log_end()), self.is_up, 30)
         except BaseException:
             self.close()
             raise
 
     def is_up(self):
         if self.processes.root.poll() is not None:
-            with open(self.log, encoding="utf-8", errors="replace") as f:
-                raise host.BenchError("%s ended: %s" % (self.name, f.read()[-800:]))
+            raise host.BenchError("%s ended: %s" % (self.name, self.log_end()))
         return host.greets(self.plain_port)
+
+    def log_end(self):
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return f.read()[-800:]
 
     def close(self):
         if self.processes:
@@ -83,7 +86,7 @@ class Mailreeve(Server):
 
     def start(self):
         state = self.dir + "/state"
-        offset = host.wait_for("three free ports", self.free_offset)
+        offset = host.free_ports(25, 465, 587)
         self.plain_port, self.submission_port = 25 + offset, 587 + offset
         host.run([MAILREEVE, "init", "--state", state, "--domain", "example.com", "--hostname", "bench.test", "--port-offset", str(offset)])
         relaxed = ("-TarpitInterval 00:00:00 -MaxInboundConnection unlimited -MaxInboundConnectionPerSource unlimited "
@@ -95,11 +98,6 @@ class Mailreeve(Server):
                   "New-SendConnector -Name out -AddressSpaces sink.test -DNSRoutingEnabled $false -SmartHosts 127.0.0.1 -Port %d"
                   % (relaxed, relaxed, USER, PASSWORD, self.relay or 1)])
         self.processes = host.Processes([*self.trace, MAILREEVE, "serve", "--state", state], self.log)
-
-    @staticmethod
-    def free_offset():
-        offset = host.free_port() - 25
-        return 1024 < offset < 60000 and offset
 
     def contents(self):
         with sqlite3.connect(self.dir + "/state/queue.db") as db:
