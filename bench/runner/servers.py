@@ -95,7 +95,7 @@ class Mailreeve(Server):
                   "Set-ReceiveConnector 'Default bench' %s -PermissionGroups @{Add='AnonymousUsers'}; Set-ReceiveConnector 'Client bench' %s; "
                   "New-AcceptedDomain -Name sink -DomainName sink.test -DomainType ExternalRelay; Set-TransportConfig -MaxReceiveSize 50MB -MaxSendSize 50MB; "
                   "New-Mailbox -Name bench -PrimarySmtpAddress %s -Password '%s'; "
-                  "New-SendConnector -Name out -AddressSpaces sink.test -DNSRoutingEnabled $false -SmartHosts 127.0.0.1 -Port %d"
+                  "New-SendConnector -Name out -AddressSpaces sink.test -DNSRoutingEnabled $false -SmartHosts 127.0.0.1 -Port %d -MaxMessageSize 50MB"
                   % (relaxed, relaxed, USER, PASSWORD, self.relay or 1)])
         self.processes = host.Processes([*self.trace, MAILREEVE, "serve", "--state", state], self.log)
 
