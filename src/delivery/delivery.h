@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/secret.h"
+#include "delivery/tls_outcome.h"
 
 #include <uv.h>
 
@@ -18,6 +19,8 @@ struct delivery_engine;
 struct delivery_task; /* one job under way */
 struct resolver;
 struct tls_context;
+struct tls_identity;
+struct tls_trust;
 
 enum delivery_kind { DELIVERY_MAILDIR, DELIVERY_LMTP, DELIVERY_SMTP };
 
@@ -25,7 +28,8 @@ enum delivery_tls {
     DELIVERY_TLS_NONE,          /* never */
     DELIVERY_TLS_OPPORTUNISTIC, /* when offered, with any certificate; otherwise in the clear */
     DELIVERY_TLS_REQUIRED,      /* encrypted, with any certificate, or not at all */
-    DELIVERY_TLS_VERIFIED,      /* and the certificate is trusted and names the host */
+    DELIVERY_TLS_TRUSTED,       /* and the certificate is trusted, whomever it names */
+    DELIVERY_TLS_DOMAIN,        /* and names tls_domain, or a host in it */
 };
 
 struct delivery_host {
@@ -47,6 +51,10 @@ struct delivery_destination {
     uint16_t mx_port; /* 0: 25 */
 
     enum delivery_tls tls;
+    struct span tls_domain; /* DELIVERY_TLS_DOMAIN; empty: mx_domain */
+    /* Domain security: nothing leaves but over TLS to a server whose certificate, trusted for partners, names
+     * mx_domain or a host in it, and this server presents its own. */
+    bool domain_secure;
     bool force_helo;
     bool auth_without_tls;
     struct span helo_name;
@@ -118,9 +126,7 @@ struct delivery_report {
     size_t count;
     struct span remote_host; /* the last host that was talked to, or tried; empty for Maildir */
     struct span remote_ip;   /* its address as text; a unix socket's path */
-    struct span tls_version; /* "TLSv1.3"; empty: in the clear */
-    struct span tls_cipher;
-    bool tls_verified;
+    struct tls_outcome tls;
     bool dsn_offered; /* the next hop took over NOTIFY and the rest; otherwise a "relayed" report may be due */
     bool reused;      /* over a connection that had carried another message */
 };
@@ -153,10 +159,13 @@ struct delivery_options {
     struct resolver
         *resolver; /* borrowed until closed() comes; NULL: address literals, "localhost" and unix sockets only */
     struct tls_context *tls; /* a client context, borrowed; NULL: as if nobody offered TLS */
-    /* A client context with this server's certificate for a name (a reference for the caller), or NULL where there
-     * is none; NULL itself: there never is. For exchange_server. */
-    struct tls_context *(*identified)(void *context, struct span name);
-    void *identified_context;
+    /* This server's certificate for a name, to prove itself with; NULL where there is none. NULL itself: there
+     * never is. */
+    struct tls_identity *(*identity)(void *context, struct span name);
+    /* The authorities that a server is verified by: for partners, or for anybody; borrowed. NULL (also itself):
+     * those of the context. */
+    struct tls_trust *(*trust)(void *context, bool partner);
+    void *tls_credentials; /* the context of both */
     struct span mail_root; /* directory of the Maildirs; empty: none */
     struct span hostname;  /* ours, part of Maildir file names, and the HELO name where a job has none */
     size_t max_tasks;      /* at once; 0: 1000 */

@@ -286,22 +286,21 @@ static struct smtp_client_timeouts timeouts_of(const struct delivery_timeouts *m
 static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
 {
     static const enum smtp_client_tls tls_of[] = {
-        [DELIVERY_TLS_NONE] = SMTP_CLIENT_TLS_NONE,
-        [DELIVERY_TLS_OPPORTUNISTIC] = SMTP_CLIENT_TLS_OPPORTUNISTIC,
-        [DELIVERY_TLS_REQUIRED] = SMTP_CLIENT_TLS_REQUIRED,
-        [DELIVERY_TLS_VERIFIED] = SMTP_CLIENT_TLS_REQUIRED,
+        [HOP_CLEAR] = SMTP_CLIENT_TLS_NONE,
+        [HOP_ENCRYPT] = SMTP_CLIENT_TLS_OPPORTUNISTIC,
+        [HOP_MUST] = SMTP_CLIENT_TLS_REQUIRED,
     };
     c->key = arena_dup(&c->arena, t->key);
     c->host = arena_dup(&c->arena, t->host);
     c->local = t->local;
     c->endpoint = t->endpoint;
-    c->verify = t->tls == DELIVERY_TLS_VERIFIED;
-    c->exchange_server = t->exchange_server;
+    c->hop = t->hop;
+    c->hop.domain = arena_dup(&c->arena, t->hop.domain);
     c->client_options = (struct smtp_client_options){
         .lmtp = t->lmtp,
         .force_helo = t->force_helo,
         .auth_without_tls = t->auth_without_tls,
-        .tls = tls_of[t->tls],
+        .tls = tls_of[t->hop.level],
         .helo_name = arena_dup(&c->arena, t->helo_name),
         .own_name = arena_dup(&c->arena, t->own_name),
         .user = arena_dup(&c->arena, t->user),
@@ -313,8 +312,8 @@ static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
         c->idle_ms = t->inactivity_ms;
     secret_init(&c->password, PASSWORD_MAX);
     bool secret = !t->password || secret_set(&c->password, secret_reveal(t->password));
-    return c->key.ptr && c->host.ptr && c->client_options.helo_name.ptr && c->client_options.own_name.ptr &&
-           c->client_options.user.ptr && secret && smtp_log_open(c, t->log_name);
+    return c->key.ptr && c->host.ptr && c->hop.domain.ptr && c->client_options.helo_name.ptr &&
+           c->client_options.own_name.ptr && c->client_options.user.ptr && secret && smtp_log_open(c, t->log_name);
 }
 
 static struct smtp_connection *connection_new(struct delivery_engine *e, const struct smtp_target *target)
@@ -403,9 +402,10 @@ void smtp_connection_describe(const struct smtp_connection *c, struct arena *are
     char text[IP_TEXT_MAX];
     ret->remote_host = arena_dup(arena, c->host);
     ret->remote_ip = arena_dup(arena, c->local ? c->host : span_of(ip_print(c->endpoint.addr, text)));
-    ret->tls_version = arena_dup(arena, c->tls_version);
-    ret->tls_cipher = arena_dup(arena, c->tls_cipher);
-    ret->tls_verified = c->tls_verified;
+    ret->tls = c->tls_outcome;
+    ret->tls.version = arena_dup(arena, c->tls_outcome.version);
+    ret->tls.cipher = arena_dup(arena, c->tls_outcome.cipher);
+    ret->tls.peer = arena_dup(arena, c->tls_outcome.peer);
     ret->dsn_offered = c->client && smtp_client_offers_dsn(c->client);
     ret->reused = c->reused;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/ip.h"
+#include "delivery/hop_tls.h"
 #include "delivery/internal.h"
 #include "smtp/client/client.h"
 
@@ -16,13 +17,12 @@ struct smtp_target {
     bool local;       /* a unix socket */
     struct ip_endpoint endpoint;
     bool lmtp, force_helo, auth_without_tls;
-    enum delivery_tls tls;
+    struct hop_tls hop;
     struct span helo_name, user;
     struct span own_name; /* a host that says it has this name is refused: it is we; empty: it may */
     const struct secret *password;
     int64_t inactivity_ms; /* 0: the engine's timeouts */
     struct span log_name;  /* empty: not logged */
-    bool exchange_server;
 };
 
 /* What is sent: borrowed until done or failed, or smtp_connection_abandon. */

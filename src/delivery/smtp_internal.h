@@ -32,16 +32,16 @@ struct smtp_connection {
 
     struct arena arena; /* the target's text */
     struct span key, host;
-    bool local, verify;
+    bool local;
+    struct hop_tls hop;
     struct ip_endpoint endpoint;
     struct secret password;
     struct smtp_client_options client_options;
     struct smtp_client *client;
 
     struct tls_conn *tls;
-    bool exchange_server;
-    bool tls_done, tls_verified;
-    struct span tls_version, tls_cipher;
+    bool tls_done;
+    struct tls_outcome tls_outcome; /* when tls_done */
 
     bool writing;      /* `sending` is in flight */
     bool broken;       /* the socket is of no use any more */
@@ -97,10 +97,11 @@ void smtp_log_trouble(struct smtp_connection *c, struct span text);
 void smtp_log_closed(struct smtp_connection *c);
 
 /* smtp_peer.c */
-/* A TLS session for a connection; with our certificate where the connection must prove itself. NULL: no memory. */
-struct tls_conn *smtp_peer_connect(struct smtp_connection *c, struct span name);
-/* Whether the server's certificate is one of the load's pins. */
-bool smtp_peer_is_pinned(const struct smtp_connection *c);
+/* A TLS session as the hop asks for it, the name being the server's. NULL: it cannot be, for the static reason. */
+struct tls_conn *smtp_peer_connect(struct smtp_connection *c, struct span name, const char **ret_why);
+/* Under TLS: what the server has proved, into tls_outcome. NULL; or what is wrong with the proof that the hop asks
+ * for, in the connection's arena. */
+const char *smtp_peer_check(struct smtp_connection *c);
 
 /* smtp_pool.c: connections that rest, the oldest first */
 /* Adds one; gives the oldest when there are more than may rest now: the caller ends it. */

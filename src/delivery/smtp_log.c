@@ -92,13 +92,16 @@ void smtp_log_secured(struct smtp_connection *c)
     if (tls_peer_fingerprint(c->tls, &b)) {
         row(c, '*', SPAN(""), SPAN("Received certificate"));
         row(c, '*', buf_span(&b), SPAN("Certificate thumbprint"));
-        row(c, '*', SPAN(""),
-            c->tls_verified ? SPAN("Certificate is trusted and names the server")
-                            : SPAN("Certificate is not trusted or does not name the server"));
+        buf_clear(&b);
+        if (c->tls_outcome.verified)
+            buf_addf(&b, "Certificate verified by %s", tls_verified_name(c->tls_outcome.verified));
+        else
+            buf_add(&b, SPAN("Certificate not verified"));
+        row(c, '*', c->tls_outcome.peer, buf_span(&b));
     }
     buf_clear(&b);
     buf_addf(&b, "TLS protocol %.*s negotiation succeeded using bulk encryption algorithm %.*s",
-             SPAN_ARG(c->tls_version), SPAN_ARG(c->tls_cipher));
+             SPAN_ARG(c->tls_outcome.version), SPAN_ARG(c->tls_outcome.cipher));
     row(c, '*', SPAN(""), buf_span(&b));
     buf_done(&b);
 }

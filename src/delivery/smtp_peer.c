@@ -1,22 +1,45 @@
 /*
- * smtp_peer.c: Exchange Server authentication towards a next hop: this server presents its certificate, and the
- * next hop is known by its own, which is pinned. Without that nothing is sent: internal mail must not go to whoever
- * answers at the address.
+ * smtp_peer.c: who the server at the other end of a TLS session must be, and what this one presents to it, as the
+ * hop asks for (hop_tls.h). Nothing of a message is said before the check here, since mail that asks for a proof
+ * must not go to whoever answers at the address.
  */
 #include "delivery/smtp_internal.h"
 
-struct tls_conn *smtp_peer_connect(struct smtp_connection *c, struct span name)
+enum { PEER_MAX = 512 };
+
+/* ---- before the handshake ---- */
+
+static const char *set_up(struct smtp_connection *c, struct tls_conn *tls)
 {
     const struct delivery_options *o = &c->engine->options;
-    struct tls_context *own = c->exchange_server && o->identified
-                                  ? o->identified(o->identified_context, c->client_options.helo_name)
-                                  : NULL;
-    struct tls_conn *tls = tls_connect_new(own ? own : o->tls, name);
-    tls_context_free(own);
-    return tls;
+    struct tls_trust *trust = o->trust ? o->trust(o->tls_credentials, c->hop.partner) : NULL;
+    if (trust && !tls_trust_only(tls, trust))
+        return "there is no memory for TLS";
+    if (c->hop.proof != HOP_PROOF_NONE)
+        tls_ignore_names(tls);
+    if (!c->hop.present)
+        return NULL;
+    struct tls_identity *own = o->identity ? o->identity(o->tls_credentials, c->client_options.helo_name) : NULL;
+    if (!own)
+        return "this server has no certificate to prove itself with; Get-ExchangeCertificate shows those there "
+               "are, "
+               "New-ExchangeCertificate makes one";
+    return tls_present(tls, own) ? NULL : "this server's certificate cannot be used";
 }
 
-bool smtp_peer_is_pinned(const struct smtp_connection *c)
+struct tls_conn *smtp_peer_connect(struct smtp_connection *c, struct span name, const char **ret_why)
+{
+    struct tls_conn *tls = tls_connect_new(c->engine->options.tls, name);
+    *ret_why = tls ? set_up(c, tls) : "there is no memory for TLS";
+    if (!*ret_why)
+        return tls;
+    tls_conn_free(tls);
+    return NULL;
+}
+
+/* ---- after it ---- */
+
+static bool is_pinned(const struct smtp_connection *c)
 {
     bool found = false;
     struct buf print;
@@ -26,4 +49,41 @@ bool smtp_peer_is_pinned(const struct smtp_connection *c)
             found = span_ieq(c->load.pins[i], buf_span(&print));
     buf_done(&print);
     return found;
+}
+
+/* What is wrong, as the end of a sentence about the certificate; NULL: nothing. */
+static const char *problem_of(const struct smtp_connection *c)
+{
+    switch (c->hop.proof) {
+    case HOP_PROOF_NONE: return NULL;
+    case HOP_PROOF_PINNED: return is_pinned(c) ? NULL : "is not one of them";
+    case HOP_PROOF_TRUSTED: return tls_peer_problem(c->tls);
+    case HOP_PROOF_DOMAIN: break;
+    }
+    const char *problem = tls_peer_problem(c->tls);
+    if (problem)
+        return problem;
+    return tls_peer_names_domain(c->tls, c->hop.domain) ? NULL : "does not name that domain";
+}
+
+const char *smtp_peer_check(struct smtp_connection *c)
+{
+    struct tls_info info = tls_info(c->tls);
+    struct tls_outcome *o = &c->tls_outcome;
+    struct buf names;
+    buf_init(&names, PEER_MAX);
+    tls_peer_describe(c->tls, &names);
+    *o = (struct tls_outcome){.version = arena_dup(&c->arena, span_of(info.version)),
+                              .cipher = arena_dup(&c->arena, span_of(info.cipher)),
+                              .peer = arena_dup(&c->arena, buf_span(&names))};
+    buf_done(&names);
+    const char *problem = problem_of(c);
+    if (!problem)
+        o->verified = c->hop.proof != HOP_PROOF_NONE ? c->hop.verified
+                      : info.verified                ? TLS_VERIFIED_CA
+                                                     : TLS_VERIFIED_NONE;
+    if (!problem)
+        return NULL;
+    struct span text = arena_printf(&c->arena, "the server's certificate (%.*s): %s", SPAN_ARG(o->peer), problem);
+    return text.ptr ? text.ptr : problem;
 }

@@ -15,7 +15,10 @@ enum { SMTP_PORT = 25, LMTP_PORT = 24 };
 void smtp_route_note(struct smtp_task *s, const struct delivery_result *r)
 {
     struct arena *a = &s->task.arena;
-    if (s->failure.stage && s->failure.outcome == DELIVERY_TEMPORARY && r->outcome != DELIVERY_TEMPORARY)
+    /* That a host cannot be reached tells least: what another one said, or lacked, is what can be mended. */
+    bool unreachable = span_eq(r->enhanced, SPAN("4.4.1"));
+    if (s->failure.stage && s->failure.outcome == DELIVERY_TEMPORARY &&
+        (r->outcome != DELIVERY_TEMPORARY || unreachable))
         return;
     s->failure = *r;
     s->failure.enhanced = arena_dup(a, r->enhanced);

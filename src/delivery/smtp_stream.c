@@ -73,6 +73,10 @@ static void act_failed(void *context, const struct smtp_client_result *r)
     memcpy(c->failure_enhanced, enhanced.ptr, enhanced.len);
     c->failure_enhanced[0] = outcome == DELIVERY_PERMANENT ? '5' : '4';
     buf_clear(&c->failure_text);
+    if (r->stage == SMTP_CLIENT_STARTTLS && c->hop.level == HOP_MUST) {
+        hop_tls_explain(&c->hop, &c->failure_text);
+        buf_add(&c->failure_text, SPAN(": "));
+    }
     buf_add(&c->failure_text, r->text);
     c->failure = (struct delivery_result){
         .outcome = outcome,
@@ -203,26 +207,21 @@ void smtp_stream_start_tls(struct smtp_connection *c)
 {
     char text[IP_TEXT_MAX];
     c->deadline = smtp_connection_now(c) + c->engine->options.timeouts.tls;
-    c->tls = smtp_peer_connect(c, tls_name(c, text));
+    const char *why = NULL;
+    c->tls = smtp_peer_connect(c, tls_name(c, text), &why);
     if (!c->tls)
-        lost(c, "there is no memory for TLS");
+        lost(c, why);
     else if (tls_input(c->tls, SPAN("")) == TLS_FAILED)
         lost(c, tls_error(c->tls));
 }
 
 static void tls_up(struct smtp_connection *c)
 {
-    struct tls_info info = tls_info(c->tls);
     c->tls_done = true;
-    c->tls_version = arena_dup(&c->arena, span_of(info.version));
-    c->tls_cipher = arena_dup(&c->arena, span_of(info.cipher));
-    c->tls_verified = info.verified;
+    const char *problem = smtp_peer_check(c);
     smtp_log_secured(c);
-    if (c->verify && !info.verified)
-        lost(c, "the server's certificate is not trusted for its name");
-    else if (c->exchange_server && !smtp_peer_is_pinned(c))
-        lost(c, "Cannot achieve Exchange Server authentication: the server's certificate is not among those of "
-                "HubTransportServerCertificates and EdgeTransportServerCertificates");
+    if (problem)
+        lost(c, problem);
     else
         smtp_client_tls_started(c->client, smtp_connection_now(c));
 }

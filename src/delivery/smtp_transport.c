@@ -98,7 +98,7 @@ static void on_failed(void *owner, const struct delivery_result *r, bool tls_bro
         s->address_next = s->address_count;
         s->host_next = s->host_count;
     }
-    if (tls_broke && s->task.job.to.tls == DELIVERY_TLS_OPPORTUNISTIC && !s->without_tls) {
+    if (tls_broke && s->hop.level == HOP_ENCRYPT && !s->without_tls) {
         s->without_tls = true;
         s->address_next--;
     } else {
@@ -118,7 +118,9 @@ static bool try_address(struct smtp_task *s)
     const struct delivery_destination *to = &s->task.job.to;
     struct delivery_engine *e = s->task.engine;
     struct delivery_result r;
-    bool clear = s->without_tls || (!e->options.tls && to->tls == DELIVERY_TLS_OPPORTUNISTIC);
+    s->hop = hop_tls_decide(to);
+    if (s->hop.level == HOP_ENCRYPT && (s->without_tls || !e->options.tls))
+        s->hop.level = HOP_CLEAR;
     struct smtp_target target = {
         .key = s->key,
         .host = s->host.name,
@@ -127,14 +129,13 @@ static bool try_address(struct smtp_task *s)
         .lmtp = to->kind == DELIVERY_LMTP,
         .force_helo = to->force_helo,
         .auth_without_tls = to->auth_without_tls,
-        .tls = clear ? DELIVERY_TLS_NONE : to->tls,
+        .hop = s->hop,
         .helo_name = to->helo_name.len ? to->helo_name : e->options.hostname,
         .own_name = to->host_count ? SPAN("") : e->options.hostname,
         .user = to->user,
         .password = to->password,
         .inactivity_ms = to->inactivity_ms,
         .log_name = to->log_name,
-        .exchange_server = to->exchange_server,
     };
     s->connection = smtp_connection_open(e, &target, &s->load, &calls, s, &r);
     if (!s->connection)
@@ -186,9 +187,10 @@ static struct span make_key(struct smtp_task *s)
     const struct delivery_destination *to = &s->task.job.to;
     struct buf key;
     buf_init(&key, KEY_MAX);
-    buf_addf(&key, "%d,%d,%d,%d,%d,%u,", to->kind, to->tls, to->force_helo, to->auth_without_tls,
-             to->exchange_server, to->mx_port);
+    buf_addf(&key, "%d,%d,%d,%d,%d,%d,%u,", to->kind, to->tls, to->domain_secure, to->exchange_server,
+             to->force_helo, to->auth_without_tls, to->mx_port);
     buf_addf(&key, "%lld,", (long long)to->inactivity_ms);
+    add_key(&key, to->tls_domain);
     add_key(&key, to->helo_name);
     add_key(&key, to->user);
     add_key(&key, to->log_name);
@@ -242,14 +244,13 @@ static bool prepare(struct smtp_task *s)
 static void smtp_start(struct delivery_task *t)
 {
     struct smtp_task *s = (struct smtp_task *)t;
-    enum delivery_tls tls = t->job.to.tls;
     uv_timer_init(t->engine->options.loop, &s->timer);
     s->timer.data = s;
     if (!prepare(s)) {
         struct delivery_result r = smtp_route_failure(s, DELIVERY_TEMPORARY, "4.3.0", "connect", SPAN("delivery"),
                                                       "there is no memory for it");
         give_up(s, &r);
-    } else if (!t->engine->options.tls && (tls == DELIVERY_TLS_REQUIRED || tls == DELIVERY_TLS_VERIFIED)) {
+    } else if (!t->engine->options.tls && hop_tls_decide(&t->job.to).level == HOP_MUST) {
         struct delivery_result r = smtp_route_failure(s, DELIVERY_TEMPORARY, "4.7.4", "STARTTLS", SPAN("TLS"),
                                                       "it is required, but not set up here");
         give_up(s, &r);

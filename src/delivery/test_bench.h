@@ -52,8 +52,9 @@ struct bench {
     struct delivery_job job;
     size_t reports;
     struct buf report; /* "outcome code enhanced text (stage)" of each recipient, one a line */
-    char tls[16], host[64], ip[64];
-    bool verified, reused, dsn, fault;
+    char tls[16], peer[64], host[64], ip[64];
+    enum tls_verified verified;
+    bool reused, dsn, fault;
     bool gone;
 };
 
@@ -69,10 +70,11 @@ static inline void on_report(void *context, const struct delivery_report *r)
                  SPAN_ARG(x->text), x->stage);
         b->fault = x->connection_fault;
     }
-    snprintf(b->tls, sizeof b->tls, "%.*s", SPAN_ARG(r->tls_version));
+    snprintf(b->tls, sizeof b->tls, "%.*s", SPAN_ARG(r->tls.version));
+    snprintf(b->peer, sizeof b->peer, "%.*s", SPAN_ARG(r->tls.peer));
     snprintf(b->host, sizeof b->host, "%.*s", SPAN_ARG(r->remote_host));
     snprintf(b->ip, sizeof b->ip, "%.*s", SPAN_ARG(r->remote_ip));
-    b->verified = r->tls_verified;
+    b->verified = r->tls.verified;
     b->reused = r->reused;
     b->dsn = r->dsn_offered;
 }

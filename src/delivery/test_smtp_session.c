@@ -15,23 +15,22 @@ static void test_tls(void **state)
     s->tls = b->server_tls;
     deliver(b, "opportunistic", TAKEN);
     assert_true(span_starts(span_of(b->tls), SPAN("TLSv1.")));
-    assert_true(b->verified);
+    assert_int_equal(b->verified, TLS_VERIFIED_CA);
+    assert_string_equal(b->peer, "localhost");
     assert_int_equal(s->connections, 1);
-
-    b->job.to.tls = DELIVERY_TLS_VERIFIED;
-    deliver(b, "verified", TAKEN);
     b->hosts[0].name = SPAN("127.0.0.1");
-    deliver(b, "another name",
-            "temporary 0 4.7.5 the server's certificate is not trusted for its name (STARTTLS) (STARTTLS)\n");
+    deliver(b, "another name", TAKEN);
+    assert_int_equal(b->verified, TLS_VERIFIED_NONE);
     b->job.to.tls = DELIVERY_TLS_REQUIRED;
     deliver(b, "required, any certificate", TAKEN);
-    assert_false(b->verified);
+    assert_int_equal(b->verified, TLS_VERIFIED_NONE);
 
     s->rules[0] = (struct test_rule){"STARTTLS", "GARBAGE"};
     start(b, NULL);
     for (size_t before = b->reports; b->reports == before;)
         uv_run(&b->loop, UV_RUN_ONCE);
-    assert_true(span_starts(buf_span(&b->report), SPAN("temporary 0 4.7.5 TLS handshake failed")));
+    assert_true(
+        span_starts(buf_span(&b->report), SPAN("temporary 0 4.7.5 RequireTLS asks for TLS: TLS handshake failed")));
     s->connections = 0;
     b->job.to.tls = DELIVERY_TLS_OPPORTUNISTIC;
     deliver(b, "broken TLS: again in the clear", TAKEN);
@@ -41,7 +40,88 @@ static void test_tls(void **state)
     s->tls = NULL;
     b->job.to.tls = DELIVERY_TLS_REQUIRED;
     deliver(b, "required, not offered",
-            "temporary 0 4.7.4 TLS is required, but the server does not offer STARTTLS (STARTTLS)\n");
+            "temporary 0 4.7.4 RequireTLS asks for TLS: TLS is required, but the server does not offer STARTTLS "
+            "(STARTTLS)\n");
+    bench_free(b);
+}
+
+struct credentials {
+    struct tls_identity *own;
+    struct tls_trust *trust;
+    size_t asked, partner;
+};
+
+static struct tls_identity *identity_of(void *context, struct span name)
+{
+    (void)name;
+    struct credentials *c = context;
+    c->asked++;
+    return c->own;
+}
+
+static struct tls_trust *trust_of(void *context, bool partner)
+{
+    struct credentials *c = context;
+    c->partner += partner;
+    return c->trust;
+}
+
+/* What the connector asks of the certificate, which is for localhost, and whether the server must be a partner. */
+static void test_proof(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum delivery_tls tls;
+        const char *tls_domain;
+        bool domain_secure, untrusted, without;
+        const char *want;
+        enum tls_verified verified;
+    } rows[] = {
+        {"trusted", DELIVERY_TLS_TRUSTED, "", .want = TAKEN, .verified = TLS_VERIFIED_CA},
+        {"not trusted", DELIVERY_TLS_TRUSTED, "", .untrusted = true,
+         .want =
+             "temporary 0 4.7.5 TlsAuthLevel CertificateValidation asks for TLS with a trusted certificate: the "
+             "server's certificate (localhost): self-signed certificate (STARTTLS) (STARTTLS)\n"},
+        {"named", DELIVERY_TLS_DOMAIN, "localhost", .want = TAKEN, .verified = TLS_VERIFIED_CA},
+        {"not named", DELIVERY_TLS_DOMAIN, "host.test",
+         .want = "temporary 0 4.7.5 TlsAuthLevel DomainValidation asks for TLS with a trusted certificate of "
+                 "host.test: "
+                 "the server's certificate (localhost): does not name that domain (STARTTLS) (STARTTLS)\n"},
+        {"a partner", DELIVERY_TLS_OPPORTUNISTIC, "", .domain_secure = true, .want = TAKEN,
+         .verified = TLS_VERIFIED_DOMAIN_SECURE},
+        {"a partner without a certificate of our own", DELIVERY_TLS_OPPORTUNISTIC, "", .domain_secure = true,
+         .without = true,
+         .want =
+             "temporary 0 4.7.5 domain security (DomainSecureEnabled, TLSSendDomainSecureList) asks for TLS with a "
+             "trusted certificate of localhost: this server has no certificate to prove itself with; "
+             "Get-ExchangeCertificate shows those there are, New-ExchangeCertificate makes one (STARTTLS) "
+             "(STARTTLS)\n"},
+    };
+    struct credentials c = {0};
+    struct bench *b = bench_new((struct delivery_options){
+        .idle_ms = -1, .identity = identity_of, .trust = trust_of, .tls_credentials = &c});
+    b->server[0].tls = b->server_tls;
+    struct buf other, key;
+    const struct span name = SPAN("other.test");
+    buf_init(&other, 65536);
+    buf_init(&key, 65536);
+    assert_int_equal(tls_make_self_signed(&name, 1, 1767225600000, 3650, &other, &key, NULL), ERR_NONE);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        c = (struct credentials){.own = rows[i].without ? NULL : b->identity};
+        assert_int_equal(tls_trust_new(buf_span(rows[i].untrusted ? &other : &b->trust), &c.trust, NULL), ERR_NONE);
+        b->job.to.tls = rows[i].tls;
+        b->job.to.tls_domain = span_of(rows[i].tls_domain);
+        b->job.to.domain_secure = rows[i].domain_secure;
+        b->job.to.mx_domain = SPAN("localhost");
+        deliver(b, rows[i].name, rows[i].want);
+        CHECK_INT(rows[i].name, b->verified, rows[i].verified);
+        CHECK_INT(rows[i].name, c.asked, rows[i].domain_secure);
+        CHECK_INT(rows[i].name, c.partner, rows[i].domain_secure);
+        tls_trust_free(c.trust);
+    }
+    buf_done(&other);
+    buf_wipe(&key);
     bench_free(b);
 }
 
@@ -53,7 +133,8 @@ static void test_tls_silence(void **state)
     b->server[0].tls = b->server_tls;
     b->server[0].rules[0] = (struct test_rule){"STARTTLS", "MUTE"};
     b->job.to.tls = DELIVERY_TLS_REQUIRED;
-    deliver(b, "silence in the handshake", "temporary 0 4.7.5 the TLS handshake timed out (STARTTLS) (STARTTLS)\n");
+    deliver(b, "silence in the handshake",
+            "temporary 0 4.7.5 RequireTLS asks for TLS: the TLS handshake timed out (STARTTLS) (STARTTLS)\n");
     b->job.to.tls = DELIVERY_TLS_OPPORTUNISTIC;
     deliver(b, "the same, opportunistic", TAKEN);
     bench_free(b);
@@ -222,9 +303,9 @@ static void test_large_body(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tls),         cmocka_unit_test(test_tls_silence), cmocka_unit_test(test_auth),
-        cmocka_unit_test(test_lmtp_socket), cmocka_unit_test(test_reuse),       cmocka_unit_test(test_rset),
-        cmocka_unit_test(test_idle),        cmocka_unit_test(test_large_body),
+        cmocka_unit_test(test_tls),  cmocka_unit_test(test_proof),       cmocka_unit_test(test_tls_silence),
+        cmocka_unit_test(test_auth), cmocka_unit_test(test_lmtp_socket), cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_rset), cmocka_unit_test(test_idle),        cmocka_unit_test(test_large_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,8 +164,8 @@ static bool lists_ok(const struct policy *p)
             return false;
     }
     const struct transport_settings *t = policy_settings(p);
-    if (!take(t->secure_domains, &hosts) || !take(t->hub_servers, &hosts) || !take(t->edge_servers, &hosts) ||
-        !take(t->dsn_copies, &hosts))
+    if (!take(t->secure_domains, &hosts) || !take(t->secure_send_domains, &hosts) ||
+        !take(t->hub_servers, &hosts) || !take(t->edge_servers, &hosts) || !take(t->dsn_copies, &hosts))
         return false;
     return bindings == block_count(p, SECTION_BINDINGS) && ranges == block_count(p, SECTION_RANGES) &&
            proxies == block_count(p, SECTION_PROXIES) && acl == block_count(p, SECTION_ACL) &&

@@ -76,7 +76,7 @@ static struct policy_text password_of(struct compiler *c, const struct record *r
 static const struct compile_flag send_flags[] = {
     {"Enabled", SEND_ENABLED, true},         {"DNSRoutingEnabled", SEND_DNS_ROUTING, true},
     {"RequireTLS", SEND_REQUIRE_TLS, false}, {"IgnoreSTARTTLS", SEND_IGNORE_STARTTLS, false},
-    {"ForceHELO", SEND_FORCE_HELO, false},
+    {"ForceHELO", SEND_FORCE_HELO, false},   {"DomainSecureEnabled", SEND_DOMAIN_SECURE, false},
 };
 
 static const struct compile_number send_numbers[] = {
@@ -211,6 +211,7 @@ void compile_settings(struct compiler *c, const struct record *server, const str
         .replay_folder = folder_of(c, s, "ReplayDirectoryPath", SPAN("replay")),
         .local_submission = compile_local_submission(c, s),
         .secure_domains = texts_of(c, o, "TLSReceiveDomainSecureList"),
+        .secure_send_domains = texts_of(c, o, "TLSSendDomainSecureList"),
         .hub_servers = texts_of(c, o, "HubTransportServerCertificates"),
         .edge_servers = texts_of(c, o, "EdgeTransportServerCertificates"),
         .dsn_copies = texts_of(c, o, "GenerateCopyOfDSNFor"),

@@ -155,7 +155,8 @@ enum send_flag {
     SEND_EXCHANGE_SERVER = 1 << 7,
     SEND_EXTERNAL_AUTHORITATIVE = 1 << 8,
     SEND_VERBOSE_LOG = 1 << 9,
-    SEND_FLAGS_ALL = (1 << 10) - 1,
+    SEND_DOMAIN_SECURE = 1 << 10,
+    SEND_FLAGS_ALL = (1 << 11) - 1,
 };
 
 struct send_connector {
@@ -185,8 +186,9 @@ enum dsn_flag {
 
 struct transport_settings {
     struct policy_text host, postmaster, mailbox_host; /* mailbox_host: LMTP endpoint, or empty */
-    struct policy_list secure_domains; /* of struct policy_text: whose mail must come by mutual TLS; read with
-                                          policy_hosts, as the next two */
+    struct policy_list secure_domains;      /* of struct policy_text: whose mail must come by mutual TLS; read with
+                                               policy_hosts, as the next three */
+    struct policy_list secure_send_domains; /* to which it must leave so */
     struct policy_list hub_servers,
         edge_servers;              /* of struct policy_text: pinned SHA-256 fingerprints, lower-case */
     struct policy_list dsn_copies; /* of struct policy_text: the codes that the postmaster gets copies for */

@@ -29,6 +29,11 @@ enum secure_outcome policy_secure_sender(const struct policy *p, const struct re
     return t->peer == PEER_TRUSTED && token_is_partner(t, domain) ? SECURE_PROVEN : SECURE_MISSING;
 }
 
+bool policy_secure_recipient(const struct policy *p, const struct send_connector *c, struct span domain)
+{
+    return (c->flags & SEND_DOMAIN_SECURE) && is_listed(p, policy_settings(p)->secure_send_domains, domain);
+}
+
 const char *policy_secure_text(enum token_peer peer)
 {
     static const char *const texts[] = {

@@ -1,6 +1,6 @@
 /*
- * secure.h: domain security: whose mail must come by mutual TLS, and which servers are known by a pinned
- * certificate.
+ * secure.h: domain security: whose mail must come by mutual TLS, to whom it must leave so, and which servers are
+ * known by a pinned certificate.
  */
 #pragma once
 
@@ -19,6 +19,8 @@ bool policy_secures_senders(const struct policy *p, const struct receive_connect
 /* Of a sender's domain, in the envelope or in the header. Names are compared without regard to ASCII case. */
 enum secure_outcome policy_secure_sender(const struct policy *p, const struct receive_connector *c,
                                          const struct token *t, struct span domain);
+/* Whether mail to the domain must leave by mutual TLS where it leaves by this connector. */
+bool policy_secure_recipient(const struct policy *p, const struct send_connector *c, struct span domain);
 /* What is missing, for a reply; static. */
 const char *policy_secure_text(enum token_peer peer);
 

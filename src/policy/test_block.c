@@ -126,11 +126,13 @@ static void spoil(struct test_policy *t, int what)
     case 84: o->dsn_copies.count = UINT32_MAX; break;
     case 85: o->dsn_flags |= 1u << 4; break;
     case 86: o->dsn_reserved = 1; break;
+    case 87: o->secure_send_domains.first++; break;
+    case 88: o->secure_send_domains.count = UINT32_MAX; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 87 };
+enum { SPOILT = 89 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

@@ -44,6 +44,7 @@ static void test_receive_connector(void **state UNUSED)
         {"tls", c->tls_minimum, 3},
         {"ciphers", c->tls_profile, 1},
         {"secure domains", policy_settings(p)->secure_domains.count, 2},
+        {"secure domains on the way out", policy_settings(p)->secure_send_domains.count, 1},
         {"hubs", policy_settings(p)->hub_servers.count, 1},
         {"edges", policy_settings(p)->edge_servers.count, 1},
         {"copies of reports", policy_settings(p)->dsn_copies.count, 3},
@@ -122,6 +123,7 @@ static void test_defaults(void **state UNUSED)
         {"copies of reports", o->dsn_copies.count, 0},
         {"reports", o->dsn_flags, DSN_FLAGS_ALL},
         {"originals", o->dsn_attach_external, 512 << 10},
+        {"secure domains on the way out", o->secure_send_domains.count, 0},
         {"auth", c->auth, 0},
         {"acl", c->acl.count, 0},
         {"flags", c->flags,
@@ -183,7 +185,7 @@ static void test_others(void **state UNUSED)
     CHECK_SPAN("password", policy_text(p, s->password), SPAN(TEST_PASSWORD));
     CHECK_INT("flags", s->flags,
               SEND_ENABLED | SEND_REQUIRE_TLS | SEND_FORCE_HELO | SEND_BASIC_AUTH | SEND_BASIC_AUTH_REQUIRE_TLS |
-                  SEND_VERBOSE_LOG);
+                  SEND_VERBOSE_LOG | SEND_DOMAIN_SECURE);
     CHECK_INT("inactivity", s->inactivity_timeout_ms, 7000);
     CHECK_INT("size", s->max_message_size == POLICY_UNLIMITED_WIDE, 1);
     CHECK_INT("port", s->port, 2526);

@@ -37,7 +37,8 @@ const char test_everything[] =
     "MessageRate=#3|RequireTls=$true|Expires=#1800000000000|Comment=scanner\n"
     "ADPermission: Connector=s1|User=S-1-5-7|ExtendedRight=ms-Exch-Send-Headers-Routing\n"
     "SendConnector: Guid=s1|Name=out|AddressSpaces=[SMTP:*.Example.NET;5,*,partner.test;100]|"
-    "DNSRoutingEnabled=$false|SmartHosts=[relay.example.net,192.0.2.9]|Port=#2526|RequireTLS=$true|"
+    "DNSRoutingEnabled=$false|DomainSecureEnabled=$true|SmartHosts=[relay.example.net,192.0.2.9]|Port=#2526|"
+    "RequireTLS=$true|"
     "SmartHostAuthMechanism=BasicAuthRequireTLS|AuthenticationUserName=me|AuthenticationPassword=~" TEST_PASSWORD
     "|MaxMessageSize=Unlimited|ForceHELO=$true|ProtocolLoggingLevel=Verbose|ConnectionInactivityTimeOut=#7000\n"
     "AcceptedDomain: Name=main|DomainName=Example.COM|DomainType=internalrelay|Default=$true\n"
@@ -47,7 +48,8 @@ const char test_everything[] =
     "MemoryHighThreshold=#88|QueueLengthHighThreshold=Unlimited|"
     "ExternalDelayDsnEnabled=$false|InternalDsnSendHtml=$false|ExternalDsnMaxMessageAttachSize=#99\n"
     "TransportConfig: ExternalPostmasterAddress=pm@example.com|MaxReceiveSize=#77|MaxRecipientEnvelopeLimit=#66|"
-    "TLSReceiveDomainSecureList=[partner.test,other.test]|HubTransportServerCertificates=[" TEST_PIN_HUB "]|"
+    "TLSReceiveDomainSecureList=[partner.test,other.test]|TLSSendDomainSecureList=[bank.test]|"
+    "HubTransportServerCertificates=[" TEST_PIN_HUB "]|"
     "EdgeTransportServerCertificates=[" TEST_PIN_EDGE "]|GenerateCopyOfDSNFor=[5.4.6,5.4.4,4.4.7]";
 
 void test_policy_init(struct test_policy *t)

@@ -29,6 +29,14 @@ static const struct schema_property send_connector[] = {
     SCHEMA_NUMBER("Port", 0, SINCE_2007, "25", 1, 65535, "The port that it connects to."),
     SCHEMA_SWITCH("RequireTLS", SINCE_2007, "False", "No delivery without TLS; needs IgnoreSTARTTLS $false."),
     SCHEMA_SWITCH("IgnoreSTARTTLS", SINCE_2007, "False", "Never starts TLS."),
+    {"DomainSecureEnabled", SCHEMA_BOOL, .initial = "False",
+     .help =
+         "Domain security: mail to a domain in TransportConfig TLSSendDomainSecureList leaves over TLS only, with "
+         "this "
+         "server's certificate (for Fqdn, else for the server's name), to a server whose certificate is valid by "
+         "certs/trusted/*.pem (without any such file: by the system's authorities) and names the domain or a host "
+         "in "
+         "it; until then it waits. Needs DNSRoutingEnabled $true and IgnoreSTARTTLS $false."},
     SCHEMA_SWITCH("ForceHELO", SINCE_2007, "False", "Says HELO instead of EHLO, and so uses no extension."),
     {"Fqdn", SCHEMA_FQDN, SCHEMA_NULLABLE, .max = 255, .help = "The name in EHLO. $null: the server's name."},
     {"MaxMessageSize", SCHEMA_SIZE, SCHEMA_UNLIMITED, .initial = "10MB", .max = SCHEMA_INT32,

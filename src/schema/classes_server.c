@@ -197,8 +197,10 @@ static const struct schema_property transport_config[] = {
          "names the domain or a host in it. There, other mail from them is refused."},
     SCHEMA_SPAN("AdminAuditLogAgeLimit", SINCE_2010, "90.00:00:00", NULL, 0, 3650 * SCHEMA_DAY,
                 "How long Get-AdminAuditLog remembers a change; of each kind at most 100,000 are kept."),
-    {"TLSSendDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST | SCHEMA_INERT, .max = 255,
-     .help = "The domains to which mail must leave by mutual TLS."},
+    {"TLSSendDomainSecureList", SCHEMA_FQDN, SCHEMA_LIST, .max = 255,
+     .help =
+         "The domains to which mail must leave by mutual TLS, through send connectors with DomainSecureEnabled. "
+         "Each domain is named; there are no wildcards."},
     {"HubTransportServerCertificates", SCHEMA_STRING, SCHEMA_LIST, SINCE_OURS, .min = 64, .max = 64,
      .help =
          "SHA-256 thumbprints of the certificates of this organisation's Hub servers (Sha256Thumbprint of their "

@@ -313,6 +313,27 @@ RULE(smart_host_auth_tls)
     return ERR_NONE;
 }
 
+RULE(send_domain_secure)
+{
+    static const struct {
+        const char *property;
+        bool value;
+        const char *why;
+    } excluded[] = {
+        {"DNSRoutingEnabled", false, "a smart host's certificate cannot speak for the recipients' domains"},
+        {"IgnoreSTARTTLS", true, "it is about TLS"},
+        {"ForceHELO", true, "without EHLO there is no TLS"},
+    };
+    for (size_t i = 0; on(r, "DomainSecureEnabled") && i < ARRAY_LEN(excluded); i++)
+        if (on(r, excluded[i].property) == excluded[i].value)
+            REFUSE(
+                "DomainSecureEnabled $true and %s $%s exclude each other: %s; set %s $%s, or DomainSecureEnabled "
+                "$false",
+                excluded[i].property, excluded[i].value ? "true" : "false", excluded[i].why, excluded[i].property,
+                excluded[i].value ? "false" : "true");
+    return ERR_NONE;
+}
+
 RULE(force_helo)
 {
     bool auth = span_istarts(smart_host_mechanism(r), SPAN("BasicAuth")) ||
@@ -325,8 +346,11 @@ RULE(force_helo)
 }
 
 const struct schema_rule schema_send_rules[SCHEMA_SEND_RULES] = {
-    {"smart-hosts", smart_hosts},         {"send-tls", send_tls},
-    {"smart-host-auth", smart_host_auth}, {"smart-host-auth-tls", smart_host_auth_tls},
+    {"smart-hosts", smart_hosts},
+    {"send-tls", send_tls},
+    {"smart-host-auth", smart_host_auth},
+    {"smart-host-auth-tls", smart_host_auth_tls},
+    {"send-domain-secure", send_domain_secure},
     {"force-helo", force_helo},
 };
 

@@ -110,6 +110,27 @@ struct tls_conn *tls_connect_new(struct tls_context *ctx, struct span sni)
     return c;
 }
 
+bool tls_present(struct tls_conn *c, struct tls_identity *id)
+{
+    ASSERT(id->key && !c->established);
+    bool used = SSL_use_cert_and_key(c->ssl, id->leaf, id->key, id->chain, 1) == 1;
+    ERR_clear_error();
+    return used;
+}
+
+bool tls_trust_only(struct tls_conn *c, struct tls_trust *trust)
+{
+    return SSL_set1_verify_cert_store(c->ssl, trust->store) == 1;
+}
+
+void tls_ignore_names(struct tls_conn *c)
+{
+    X509_VERIFY_PARAM *p = SSL_get0_param(c->ssl);
+    X509_VERIFY_PARAM_set1_host(p, NULL, 0);
+    X509_VERIFY_PARAM_set1_ip(p, NULL, 0);
+    c->name_given = false;
+}
+
 void tls_conn_free(struct tls_conn *c)
 {
     if (!c)

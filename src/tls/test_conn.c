@@ -400,9 +400,58 @@ static int teardown(void **state)
     return 0;
 }
 
+/* What a client's connection does otherwise than its context: authorities, names, a certificate of its own. */
+static void test_of_one_connection(void **state UNUSED)
+{
+    static const struct {
+        const char *row;
+        bool in_context, own_trust, self_signed, ignore_names, present;
+        const char *name, *problem;
+        bool verified;
+    } rows[] = {
+        {"the context's", .in_context = true, .name = "localhost", .verified = true},
+        {"trusted by this one", .own_trust = true, .name = "localhost", .verified = true},
+        {"the context's authorities do not count beside it", .in_context = true, .own_trust = true,
+         .self_signed = true, .name = "localhost", .ignore_names = true, .problem = "self-signed certificate"},
+        {"another name", .own_trust = true, .name = "other.test", .problem = "hostname mismatch"},
+        {"another name, which does not matter", .own_trust = true, .name = "other.test", .ignore_names = true},
+        {"an address, which does not matter", .own_trust = true, .name = "127.0.0.1", .ignore_names = true},
+        {"a certificate of its own", .own_trust = true, .name = "localhost", .present = true, .verified = true},
+    };
+    struct tls_trust *trust = NULL;
+    assert_int_equal(tls_trust_new(test_authority(), &trust, NULL), ERR_NONE);
+    struct tls_identity *issued = test_issued("localhost", now, false, false);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct pair p = connect_pair(
+            client_context(TLS_VERSION_1_2, rows[i].in_context, NULL),
+            server_context(rows[i].self_signed ? own : issued, TLS_VERSION_1_2, NULL, true), rows[i].name);
+        if (rows[i].own_trust)
+            assert_true(tls_trust_only(p.client, trust));
+        if (rows[i].ignore_names)
+            tls_ignore_names(p.client);
+        if (rows[i].present)
+            assert_true(tls_present(p.client, own));
+        test_exchange(p.client, p.server, &p.client_status, &p.server_status);
+        assert_true(tls_handshake_done(p.client) && tls_handshake_done(p.server));
+        const char *problem = tls_peer_problem(p.client);
+        CHECK_SPAN(rows[i].row, span_of(problem ? problem : ""), span_of(rows[i].problem ? rows[i].problem : ""));
+        CHECK_INT(rows[i].row, tls_info(p.client).verified, rows[i].verified);
+        struct buf print;
+        buf_init(&print, 100);
+        CHECK_INT(rows[i].row, tls_peer_fingerprint(p.server, &print), rows[i].present);
+        if (rows[i].present)
+            CHECK_SPAN(rows[i].row, buf_span(&print), tls_identity_fingerprint(own));
+        buf_done(&print);
+        pair_free(&p);
+    }
+    tls_identity_free(issued);
+    tls_trust_free(trust);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_of_one_connection),
         cmocka_unit_test(test_handshake),
         cmocka_unit_test(test_verified),
         cmocka_unit_test(test_client_certificate),

@@ -174,6 +174,15 @@ struct tls_conn *tls_accept_new(struct tls_context *ctx);
 struct tls_conn *tls_connect_new(struct tls_context *ctx, struct span sni);
 void tls_conn_free(struct tls_conn *c); /* NULL allowed */
 
+/*
+ * Of a client's connection that has not begun. Presents the certificate to a server that asks for one; verifies the
+ * server by these authorities instead of the context's; does not compare the certificate's names, so that
+ * tls_peer_problem tells of the chain alone and tls_info never says `verified`. False when memory is out.
+ */
+NODISCARD bool tls_present(struct tls_conn *c, struct tls_identity *id);
+NODISCARD bool tls_trust_only(struct tls_conn *c, struct tls_trust *trust);
+void tls_ignore_names(struct tls_conn *c);
+
 /* Takes ciphertext from the network and drives the handshake. A client calls it once with an empty span to begin.
  */
 enum tls_status tls_input(struct tls_conn *c, struct span ciphertext);

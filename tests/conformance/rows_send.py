@@ -3,7 +3,7 @@ import ssl
 import subprocess
 import tempfile
 
-from table import AS, DEVIATES, NOT_YET, Row, Section
+from table import AS, DEVIATES, Row, Section
 from rows_rights import RELAY
 from world import ALICE
 from support.server import quote, settle
@@ -179,7 +179,30 @@ def no_parameter(prop, value):
 
 
 def domain_secure(w):
-    w.cold.shell("New-SendConnector -Name '%s' -AddressSpaces x%d.test -DomainSecureEnabled $true" % (w.name("send").replace(" ", "-"), w.number()))
+    """Who is listed gets nothing from a server that offers no TLS, and the queue says why; anybody else does. (Mutual TLS itself: tests/e2e/test_outside.py.)"""
+    new = "New-SendConnector -Name x -AddressSpaces x.test -DomainSecureEnabled $true "
+    w.refused(new + "-DNSRoutingEnabled $false -SmartHosts a.test", "DomainSecureEnabled", "DNSRoutingEnabled")
+    w.refused(new + "-IgnoreSTARTTLS $true", "DomainSecureEnabled", "IgnoreSTARTTLS")
+    sink, client = Sink(), w.connector().grant(RELAY)
+    try:
+        w.shell("New-SendConnector -Name secure -AddressSpaces localhost -Port %d -DomainSecureEnabled $true" % sink.port)
+        settle()
+
+        def send():
+            marker = w.marker()
+            with client.session() as s:
+                assert s.send_mail(ALICE, "far@localhost", message(marker, ALICE, "far@localhost")) == "250 2.6.0"
+            return marker
+        first = send()
+        wait_for("mail to a domain that is not listed", lambda: sink.got(first))
+        w.shell("Set-TransportConfig -TLSSendDomainSecureList localhost")
+        settle()
+        second = send()
+        wait_for("the reason", lambda: any("TLSSendDomainSecureList" in (q["LastError"] or "") for q in w.hub.json("Get-Queue")))
+        assert not sink.got(second)
+    finally:
+        w.shell("Remove-SendConnector secure -Confirm:$false; Set-TransportConfig -TLSSendDomainSecureList $null")
+        sink.close()
 
 
 def most_specific(w):
@@ -213,7 +236,8 @@ S = Section("6.2", "Parameters of send connectors", (
         "A larger message gives a report with 5.3.4 ROUTING.SizeLimit."),
     Row("RequireTLS", "$false; needs IgnoreSTARTTLS $false", AS, param("RequireTLS", "False", good=[("$true", "True")], wire=require_tls)),
     Row("IgnoreSTARTTLS", "$false", AS, param("IgnoreSTARTTLS", "False", good=[("$true", "True")], wire=ignore_starttls)),
-    Row("DomainSecureEnabled", "$false; mutual TLS on the way out", NOT_YET, domain_secure, "There is no such property yet."),
+    Row("DomainSecureEnabled", "$false; mutual TLS on the way out", AS,
+        param("DomainSecureEnabled", "False", good=[("$true", "True")], wire=domain_secure), "To domains in TLSSendDomainSecureList; trusted is what certs/trusted has, else what the system trusts."),
     Row("ForceHELO", "$false", AS, param("ForceHELO", "False", good=[("$true", "True")], wire=force_helo), "Not together with RequireTLS or Basic, which need EHLO."),
     Row("ConnectionInactivityTimeOut", "10 minutes; 1 second to 1 day", AS,
         param("ConnectionInactivityTimeOut", "00:10:00", good=["00:00:01", "1.00:00:00"], bad=["00:00:00", "1.00:00:01"], wire=idle)),

@@ -3,11 +3,11 @@
  *
  * job: u64 message id, u64 received, str sender, u32 count * (str address, str orcpt, u8 notify, u32 index), bool
  *   eight-bit, bool utf8, bool binary, str envid, u8 ret, u64 size, bool first attempt, u8 kind, str mailbox, u32
- *   count * (str host, u16 port), str mx domain, u16 mx port, u8 tls, bool force helo, bool auth without tls, u8
- *   remove headers, u32 inactivity, str log name, str helo name, str user, bool exchange server, u32 count * str
- * pin, bool password follows, str password. report: u32 count * (u8 outcome, u16 code, str enhanced, str text, str
- * stage, bool connection fault), str host, str ip, str tls version, str tls cipher, bool verified, bool dsn
- * offered, bool reused.
+ *   count * (str host, u16 port), str mx domain, u16 mx port, u8 tls, str tls domain, bool domain secure, bool
+ * force helo, bool auth without tls, u8 remove headers, u32 inactivity, str log name, str helo name, str user, bool
+ * exchange server, u32 count * str pin, bool password follows, str password. report: u32 count * (u8 outcome, u16
+ * code, str enhanced, str text, str stage, bool connection fault), str host, str ip, str tls version, str tls
+ * cipher, u8 verified by, str names of the peer's certificate, bool dsn offered, bool reused.
  *
  * Invariants: counts are checked against what is left of the body before memory is taken. A report of at most
  * JOB_RECIPIENTS_MAX results fits into a frame behind an octet, whatever the other side of the delivery said: a
@@ -31,7 +31,7 @@ enum {
     RESULT_MIN = 1 + 2 + 4 + 4 + 4 + 1,
     RESULT_MAX = RESULT_MIN + ENHANCED_MAX + STAGE_MAX, /* without its text */
     REPORT_MAX = FRAME_BODY_MAX - 1,
-    REPORT_REST_MAX = 4 + 4 * (4 + JOB_REPORT_TEXT_MAX) + 3, /* what is not results */
+    REPORT_REST_MAX = 4 + 5 * (4 + JOB_REPORT_TEXT_MAX) + 3, /* what is not results */
 };
 
 _Static_assert(JOB_RECIPIENTS_MAX *(RESULT_MAX + 64) + REPORT_REST_MAX <= REPORT_MAX,
@@ -51,6 +51,8 @@ static void put_destination(struct buf *out, const struct delivery_destination *
     put_bytes(out, to->mx_domain);
     put_u16(out, to->mx_port);
     put_u8(out, (uint8_t)to->tls);
+    put_bytes(out, to->tls_domain);
+    put_bool(out, to->domain_secure);
     put_bool(out, to->force_helo);
     put_bool(out, to->auth_without_tls);
     put_u8(out, (uint8_t)to->remove_headers);
@@ -173,7 +175,9 @@ static struct delivery_destination get_destination(struct cursor *c, struct aren
     to.hosts = get_hosts(c, arena, &to.host_count);
     to.mx_domain = get_text(c, SIZE_MAX, arena);
     to.mx_port = cursor_u16(c);
-    to.tls = (enum delivery_tls)get_enum(c, DELIVERY_TLS_VERIFIED);
+    to.tls = (enum delivery_tls)get_enum(c, DELIVERY_TLS_DOMAIN);
+    to.tls_domain = get_text(c, SIZE_MAX, arena);
+    to.domain_secure = cursor_bool(c);
     to.force_helo = cursor_bool(c);
     to.auth_without_tls = cursor_bool(c);
     to.remove_headers = get_enum(c, HEADER_EXIT_ALL);
@@ -267,9 +271,10 @@ void job_put_report(struct buf *out, const struct delivery_report *report)
     }
     put_line(out, report->remote_host, JOB_REPORT_TEXT_MAX);
     put_line(out, report->remote_ip, JOB_REPORT_TEXT_MAX);
-    put_line(out, report->tls_version, JOB_REPORT_TEXT_MAX);
-    put_line(out, report->tls_cipher, JOB_REPORT_TEXT_MAX);
-    put_bool(out, report->tls_verified);
+    put_line(out, report->tls.version, JOB_REPORT_TEXT_MAX);
+    put_line(out, report->tls.cipher, JOB_REPORT_TEXT_MAX);
+    put_u8(out, (uint8_t)report->tls.verified);
+    put_line(out, report->tls.peer, JOB_REPORT_TEXT_MAX);
     put_bool(out, report->dsn_offered);
     put_bool(out, report->reused);
 }
@@ -310,9 +315,10 @@ bool job_get_report(struct span body, size_t count, struct arena *arena, struct 
     report.results = get_results(&c, count, arena);
     report.remote_host = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
     report.remote_ip = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
-    report.tls_version = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
-    report.tls_cipher = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
-    report.tls_verified = cursor_bool(&c);
+    report.tls.version = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
+    report.tls.cipher = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
+    report.tls.verified = (enum tls_verified)get_enum(&c, TLS_VERIFIED_COUNT - 1);
+    report.tls.peer = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
     report.dsn_offered = cursor_bool(&c);
     report.reused = cursor_bool(&c);
     if (!cursor_done(&c))

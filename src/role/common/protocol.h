@@ -38,9 +38,10 @@ enum message_type {
     CONTROL_TICKET_KEYS, /* receive only: two ticket keys, TLS_TICKET_KEY_LEN bytes each */
     CONTROL_COUNTERS,    /* receive only: u32 columns, u64 u64 key of the hash; 1 descriptor, the shared memory of
                             runtime/counters.h, in which it writes the column of its index */
-    CONTROL_TRUST,     /* receive only: PEM of the authorities of client certificates, a large body; may be empty */
-    CONTROL_CALLS,     /* manage only: 1 descriptor, on which it asks the supervisor CERTIFICATES_* */
-    CONTROL_FAULT,     /* queue only: u8 role, queue or deliver, whose process before this one ended by a fault */
+    CONTROL_TRUST, /* receive, deliver: PEM of the authorities of partners' certificates, a large body; may be empty
+                    */
+    CONTROL_CALLS, /* manage only: 1 descriptor, on which it asks the supervisor CERTIFICATES_* */
+    CONTROL_FAULT, /* queue only: u8 role, queue or deliver, whose process before this one ended by a fault */
     CONTROL_RESOURCES, /* receive, queue, manage, pickup: nothing; 1 descriptor, the memory of
                         * role/common/pressure_page.h
                         */

@@ -39,7 +39,9 @@ static struct delivery_job example(const struct secret *password)
                .host_count = 2,
                .mx_domain = SPAN("far.test"),
                .mx_port = 2525,
-               .tls = DELIVERY_TLS_VERIFIED,
+               .tls = DELIVERY_TLS_DOMAIN,
+               .tls_domain = SPAN("cert.test"),
+               .domain_secure = true,
                .force_helo = true,
                .inactivity_ms = 600000,
                .log_name = SPAN("To the net"),
@@ -90,6 +92,8 @@ static void check_job(const char *name, const struct delivery_job *got, const st
     CHECK_SPAN(name, got->to.user, want->to.user);
     CHECK_INT(name, got->to.password != NULL, want->to.password != NULL);
     CHECK_INT(name, got->to.exchange_server, want->to.exchange_server);
+    CHECK_INT(name, got->to.domain_secure, want->to.domain_secure);
+    CHECK_SPAN(name, got->to.tls_domain, want->to.tls_domain);
     CHECK_INT(name, got->to.pin_count, want->to.pin_count);
     for (size_t i = 0; i < want->to.pin_count; i++)
         CHECK_SPAN(name, got->to.pins[i], want->to.pins[i]);
@@ -182,7 +186,7 @@ static void refused_jobs(void **state)
     for (size_t i = 0; i < ARRAY_LEN(jobs_); i++)
         jobs_[i] = example(NULL);
     jobs_[1].to.kind = (enum delivery_kind)(DELIVERY_SMTP + 1);
-    jobs_[2].to.tls = (enum delivery_tls)(DELIVERY_TLS_VERIFIED + 1);
+    jobs_[2].to.tls = (enum delivery_tls)(DELIVERY_TLS_DOMAIN + 1);
     jobs_[3].ret = (enum delivery_ret)(DELIVERY_RET_HDRS + 1);
     jobs_[4].recipients = notify;
     jobs_[4].recipient_count = 1;
@@ -252,9 +256,10 @@ static void reports(void **state)
                                            .count = 2,
                                            .remote_host = SPAN("mx.far.test"),
                                            .remote_ip = SPAN("192.0.2.1"),
-                                           .tls_version = SPAN("TLSv1.3"),
-                                           .tls_cipher = SPAN("TLS_AES_256_GCM_SHA384"),
-                                           .tls_verified = true,
+                                           .tls.version = SPAN("TLSv1.3"),
+                                           .tls.cipher = SPAN("TLS_AES_256_GCM_SHA384"),
+                                           .tls.verified = TLS_VERIFIED_PINNED,
+                                           .tls.peer = SPAN("mx.far.test"),
                                            .reused = true};
     struct delivery_report back = {0};
     struct arena a;
@@ -274,9 +279,10 @@ static void reports(void **state)
     }
     CHECK_SPAN("host", back.remote_host, report.remote_host);
     CHECK_SPAN("ip", back.remote_ip, report.remote_ip);
-    CHECK_SPAN("version", back.tls_version, report.tls_version);
-    CHECK_SPAN("cipher", back.tls_cipher, report.tls_cipher);
-    assert_true(back.tls_verified && back.reused && !back.dsn_offered);
+    CHECK_SPAN("version", back.tls.version, report.tls.version);
+    CHECK_SPAN("peer", back.tls.peer, report.tls.peer);
+    CHECK_SPAN("cipher", back.tls.cipher, report.tls.cipher);
+    assert_true(back.tls.verified == TLS_VERIFIED_PINNED && back.reused && !back.dsn_offered);
 
     CHECK("fewer", !job_get_report(buf_span(&b), 1, &a, &back));
     CHECK("more", !job_get_report(buf_span(&b), 3, &a, &back));
@@ -345,8 +351,9 @@ static void long_reports(void **state)
                                                .count = counts[i],
                                                .remote_host = huge,
                                                .remote_ip = huge,
-                                               .tls_version = huge,
-                                               .tls_cipher = huge};
+                                               .tls.version = huge,
+                                               .tls.peer = huge,
+                                               .tls.cipher = huge};
         job_put_report(&b, &report);
         assert_false(b.failed);
         assert_true(job_get_report(buf_span(&b), counts[i], &a, &back));

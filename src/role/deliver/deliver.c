@@ -13,6 +13,7 @@
 #include "role/common/roles.h"
 #include "role/deliver/jobs.h"
 #include "role/deliver/send_log.h"
+#include "role/deliver/trust.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "tls/tls.h"
@@ -41,36 +42,24 @@ static bool draining;
 static enum err_code prepare(struct role *role, struct err *err)
 {
     (void)role;
-    struct tls_client_options options = {.minimum = TLS_VERSION_1_2, .use_system_trust = true};
-    enum err_code code = tls_client_context_new(&options, &tls, err);
-    if (code != ERR_NOT_FOUND)
-        return code;
-    struct log_line l = log_begin(LOG_WARNING, "no-system-trust");
-    log_err(&l, err);
-    log_end(&l);
-    options.use_system_trust = false;
+    const struct tls_client_options options = {.minimum = TLS_VERSION_1_2};
+    trust_prepare();
     return tls_client_context_new(&options, &tls, err);
 }
 
-/* Towards servers of the same organisation, which know this one by its certificate: the one for the name that is
- * said in EHLO, else the one for this host. Pins are what such a server is believed by, so no authority is needed.
- */
-static struct tls_context *identified(void *context, struct span name)
+/* Towards servers that know this one by its certificate: the one for the name that is said in EHLO, else the one
+ * for this host. */
+static struct tls_identity *identity(void *context, struct span name)
 {
     const struct generation *g = context;
     struct identity_set *set = identity_set_current();
     struct tls_identity *id = tls_identity_choose(set->ids, set->count, name, clock_wall_ms());
-    struct err err = {0};
     if (!id)
         id = tls_identity_choose(set->ids, set->count, span_of(g->host), clock_wall_ms());
-    struct tls_client_options options = {.minimum = TLS_VERSION_1_2, .identity = id};
-    struct tls_context *own = NULL;
     if (!id)
         log_text(LOG_WARNING, "no-certificate", "no certificate names %.*s, so this server cannot prove itself",
                  SPAN_ARG(name));
-    else if (tls_client_context_new(&options, &own, &err))
-        log_text(LOG_ERROR, "certificate-unusable", "%s", err.text);
-    return own;
+    return id;
 }
 
 /* ---- generations ---- */
@@ -97,8 +86,9 @@ static enum err_code start_engine(struct generation *g, struct err *err)
     struct delivery_options options = {.loop = &g->role->loop,
                                        .resolver = g->resolver,
                                        .tls = tls,
-                                       .identified = identified,
-                                       .identified_context = g,
+                                       .identity = identity,
+                                       .trust = trust_for,
+                                       .tls_credentials = g,
                                        .mail_root = span_of(mail_root),
                                        .hostname = span_of(g->host),
                                        .log = send_log_row};
@@ -193,6 +183,8 @@ static void on_control(struct role *role, struct frame *f)
 {
     if (f->type == CONTROL_IDENTITY)
         IGNORE_RESULT(identity_set_receive(f));
+    else if (f->type == CONTROL_TRUST)
+        trust_take(f);
     else if (f->type == CONTROL_RELOAD)
         on_reload(role);
     else if (f->type != CONTROL_TICKET_KEYS)

@@ -74,7 +74,12 @@ static void log_report(const struct delivery_job *job, const struct delivery_rep
     if (job->to.kind != DELIVERY_MAILDIR) {
         log_span(&l, "remote-host", report->remote_host);
         log_span(&l, "remote-ip", report->remote_ip);
-        log_span(&l, "tls", report->tls_version.len ? report->tls_version : SPAN("none"));
+        log_span(&l, "tls", report->tls.version.len ? report->tls.version : SPAN("none"));
+        if (report->tls.version.len) {
+            log_span(&l, "cipher", report->tls.cipher);
+            log_str(&l, "verified-by", tls_verified_name(report->tls.verified));
+            log_span(&l, "certificate", report->tls.peer);
+        }
     }
     if (failure) {
         log_str(&l, "stage", failure->stage);

@@ -162,7 +162,7 @@ static void on_report(struct attempt *a, const struct delivery_report *report)
     int64_t retry_at = fault ? retry_time(a) : 0;
     struct span security = track_security(report, &a->mail->arena);
     if (!a->local && report->remote_host.len)
-        metric_add(METRIC_DELIVERY_TLS + metric_tls_of(report->tls_version), 1);
+        metric_add(METRIC_DELIVERY_TLS + metric_tls_of(report->tls.version), 1);
     struct verdict *list = NULL;
     for (size_t i = a->count; i-- > 0;) {
         struct verdict *v = ARENA_NEW(&a->mail->arena, struct verdict);

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "mail/header_exit.h"
 #include "policy/decide.h"
+#include "policy/secure.h"
 
 static enum delivery_tls tls_of(const struct send_connector *c)
 {
@@ -86,6 +87,7 @@ static void fill_relay(struct delivery_destination *to, const struct policy *p, 
         to->hosts = hosts;
     }
     to->tls = tls_of(c);
+    to->domain_secure = policy_secure_recipient(p, c, r->domain);
     to->remove_headers = headers_to_remove(p, c);
     if (c->flags & SEND_EXCHANGE_SERVER) {
         to->exchange_server = true;

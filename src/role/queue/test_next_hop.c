@@ -65,8 +65,41 @@ static void test_rows(void **state UNUSED)
     }
 }
 
+/* Domain security: the connector that has it, and a domain that is listed. */
+static void test_domain_secure(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *enabled, *domain;
+        bool secure;
+    } secure[] = {
+        {"both", "$true", "Bank.Test", true},
+        {"another domain", "$true", "far.test", false},
+        {"a domain below it", "$true", "mx.bank.test", false},
+        {"another connector", "$false", "bank.test", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(secure); i++) {
+        struct test_policy t;
+        struct delivery_host hosts[NEXT_HOP_HOSTS_MAX];
+        struct span pins[NEXT_HOP_PINS_MAX];
+        struct secret password;
+        struct delivery_destination to = {0};
+        test_policy_init(&t);
+        secret_init(&password, 100);
+        test_addf(&t, "SendConnector: Guid=s|Name=s|AddressSpaces=[*]|DomainSecureEnabled=%s", secure[i].enabled);
+        test_add(&t, "TransportConfig: Name=x|TLSSendDomainSecureList=[partner.test,bank.test]");
+        test_open(&t);
+        const struct route r = {.kind = ROUTE_RELAY,
+                                .connector = policy_send_connector(t.policy, 0),
+                                .domain = span_of(secure[i].domain)};
+        next_hop_fill(&to, t.policy, &r, hosts, pins, &password);
+        CHECK_INT(secure[i].name, to.domain_secure, secure[i].secure);
+        secret_done(&password);
+        test_policy_done(&t);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_domain_secure)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

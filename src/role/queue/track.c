@@ -279,10 +279,10 @@ struct span track_security(const struct delivery_report *report, struct arena *a
 {
     CLEANUP(buf_done) struct buf b;
     buf_init(&b, 1024);
-    if (report->tls_version.len) {
-        put_pair(&b, "TLS", report->tls_version);
-        put_pair(&b, "Cipher", report->tls_cipher);
-        put_pair(&b, "Verified", report->tls_verified ? SPAN("Certificate") : SPAN("No"));
+    if (report->tls.version.len) {
+        put_pair(&b, "TLS", report->tls.version);
+        put_pair(&b, "Cipher", report->tls.cipher);
+        put_pair(&b, "Verified", span_of(tls_verified_name(report->tls.verified)));
     } else if (report->remote_host.len) {
         put_pair(&b, "TLS", SPAN("None"));
     }

@@ -108,8 +108,8 @@ static enum err_code append_file(const char *path, struct buf *out, struct err *
 }
 
 /*
- * What client certificates are verified against: the authorities in certs/trusted/, when there are any: then they
- * alone; otherwise the system's bundle. None at all is no error: then no client certificate is verified.
+ * What partners' certificates are verified against: the authorities in certs/trusted/, when there are any: then
+ * they alone; otherwise the system's bundle. None at all is no error: then no client certificate is verified.
  */
 static enum err_code read_trust(const char *folder, struct buf *out, struct err *err)
 {
@@ -201,8 +201,8 @@ static void send_trust(struct supervisor *s, struct child *c)
     struct err err = {0};
     enum err_code code = large_body_pack(buf_span(&s->trust), &body, &err);
     if (code || link_send(c->control, CONTROL_TRUST, 0, body.part, body.fds, body.fd_count))
-        log_text(LOG_ERROR, "control-failed",
-                 "a receive process did not get the authorities of client certificates");
+        log_text(LOG_ERROR, "control-failed", "%s did not get the authorities of partners' certificates",
+                 role_name(c->kind));
     large_body_done(&body);
 }
 
@@ -210,8 +210,7 @@ void keys_hand_over(struct supervisor *s, struct child *c)
 {
     if (!c->running || !c->control)
         return;
-    if (c->kind == ROLE_RECEIVE)
-        send_trust(s, c);
+    send_trust(s, c);
     if (s->identity_count == 0)
         send_identity(c, NULL, true, true);
     for (size_t i = 0; i < s->identity_count; i++)

@@ -14,7 +14,7 @@ class Authority:
         run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key, "-out", self.crt,
              "-days", "30", "-subj", "/CN=Test Authority"])
 
-    def issue(self, name, days=10, rsa=False, csr=None):
+    def issue(self, name, days=10, rsa=False, csr=None, usage="serverAuth"):
         """(certificate file, key file); with a CSR there is no key. days may be negative: expired."""
         self.count += 1
         stem = "%s/%d" % (self.dir, self.count)
@@ -23,7 +23,7 @@ class Authority:
             kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
             run(["openssl", "req", "-newkey"] + kind + ["-nodes", "-keyout", key, "-out", request, "-subj", "/CN=" + name])
         with open(ext, "w", encoding="ascii") as f:
-            f.write("subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth\n" % name)
+            f.write("subjectAltName=DNS:%s\nextendedKeyUsage=%s\n" % (name, usage))
         run(["openssl", "x509", "-req", "-in", request, "-CA", self.crt, "-CAkey", self.key, "-CAcreateserial", "-days", str(days), "-out", crt,
              "-extfile", ext])
         return crt, None if csr else key

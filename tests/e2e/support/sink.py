@@ -9,7 +9,8 @@ class Sink:
     """rules(step, info) gives None for the usual reply, a reply line, or "CLOSE"; steps: connect ehlo mail rcpt data dot."""
 
     def __init__(self, rules=None, extensions=("PIPELINING", "SIZE 60000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN"),
-                 lmtp=False, tls=None, port=0):
+                 lmtp=False, tls=None, port=0, peer_certificate=False):
+        self.peer_certificate = peer_certificate
         self.rules, self.extensions, self.lmtp, self.tls = rules, extensions, lmtp, tls
         self.messages, self.sessions = [], 0
         self.lock = threading.Lock()
@@ -86,6 +87,8 @@ class Session:
                 if self.act("starttls", "220 go"):
                     self.sock = self.sink.tls.wrap_socket(self.sock, server_side=True)
                     self.info["tls"], self.buffer = True, b""
+                    if self.sink.peer_certificate:
+                        self.info["certificate"] = self.sock.getpeercert()
             elif verb == "MAIL":
                 m = re.match(r"MAIL FROM:<(.*?)>\s*(.*)$", text, re.I)
                 self.info.update({"from": m.group(1), "params": m.group(2), "rcpts": []})

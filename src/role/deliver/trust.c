@@ -1,0 +1,75 @@
+/* trust.c: see trust.h. Invariant: a set that was replaced lives on in the connections that were made with it. */
+#include "role/deliver/trust.h"
+
+#include "runtime/large_body.h"
+#include "runtime/log.h"
+#include "tls/tls.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+enum { TRUST_BYTES_MAX = 8 << 20, PIECE = 64 * 1024 };
+
+static struct buf of_system; /* PEM */
+static struct tls_trust *partners, *anybody;
+
+static void log_unusable(const struct err *err)
+{
+    struct log_line l = log_begin(LOG_ERROR, "trust-unusable");
+    log_err(&l, err);
+    log_end(&l);
+}
+
+void trust_prepare(void)
+{
+    const char *path = tls_system_trust_path();
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = 0;
+    buf_init(&of_system, TRUST_BYTES_MAX);
+    for (char *p = NULL; fd >= 0 && (p = buf_reserve(&of_system, PIECE)) && (n = read(fd, p, PIECE)) > 0;)
+        buf_commit(&of_system, (size_t)n);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && n == 0 && !of_system.failed)
+        return;
+    buf_clear(&of_system);
+    log_text(LOG_WARNING, "no-system-trust",
+             "the system has no bundle of trusted certificates that can be read where it is usually kept, such as "
+             "/etc/ssl/certs/ca-certificates.crt; certs/trusted is all there is");
+}
+
+static void replace(struct tls_trust **at, struct span pem)
+{
+    struct err err = {0};
+    struct tls_trust *fresh = NULL;
+    if (pem.len && tls_trust_new(pem, &fresh, &err))
+        log_unusable(&err);
+    tls_trust_free(*at);
+    *at = fresh;
+}
+
+void trust_take(const struct frame *f)
+{
+    struct large_body_view body = {0};
+    struct err err = {0};
+    struct buf all;
+    if (large_body_open(f, TRUST_BYTES_MAX, &body, &err)) {
+        log_unusable(&err);
+        return;
+    }
+    buf_init(&all, 2 * TRUST_BYTES_MAX);
+    buf_add(&all, buf_span(&of_system));
+    if (!span_eq(body.bytes,
+                 buf_span(&of_system))) /* the supervisor hands over the system's where there are no others */
+        buf_add(&all, body.bytes);
+    replace(&partners, body.bytes);
+    replace(&anybody, buf_span(&all));
+    buf_done(&all);
+    large_body_close(&body);
+}
+
+struct tls_trust *trust_for(void *context, bool partner)
+{
+    (void)context;
+    return partner ? partners : anybody;
+}

@@ -1,0 +1,199 @@
+"""How mail leaves securely: domain security with partners."""
+import os
+import shutil
+import signal
+import ssl
+
+import pytest
+
+from support.nsd import Nsd
+from support.pki import Authority, install
+from support.server import FAST_RETRY, Server, settle, wait_logged
+from support.sink import Sink
+from support.util import fields, message, run, wait_for
+
+APP = "127.0.0.2"
+RELAY = "-User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient"
+
+
+@pytest.fixture(scope="module")
+def authority():
+    a = Authority()
+    yield a
+    a.close()
+
+
+@pytest.fixture(scope="module")
+def other_authority():
+    a = Authority()
+    yield a
+    a.close()
+
+
+@pytest.fixture(scope="module")
+def dns():
+    d = Nsd({"test": "\n".join("%s IN MX 10 mx\n" % name for name in ("bank", "partner", "far")) + "mx IN A 127.0.0.1\n"})
+    yield d
+    d.close()
+
+
+def believe(server, authority):
+    """An authority of the administrator's choosing, which counts from now on."""
+    before = server.log_text().count("event=certificates-replaced")
+    shutil.copyfile(authority.crt, os.path.join(server.state, "certs", "trusted", "test.pem"))
+    wait_for("the authority to be believed", lambda: server.log_text().count("event=certificates-replaced") > before)
+
+
+def server_context(cert, authority=None):
+    """Of a server with this certificate; with an authority it asks its clients for theirs."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(*cert)
+    if authority:
+        c.load_verify_locations(authority.crt)
+        c.verify_mode = ssl.CERT_OPTIONAL
+    return c
+
+
+def self_signed(folder, name):
+    stem = "%s/self-%s" % (folder, name)
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", stem + ".key", "-out", stem + ".crt",
+         "-days", "30", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name])
+    return stem + ".crt", stem + ".key"
+
+
+def use_dns(server, dns, extra=""):
+    with open(server.state + "/node.conf", "a", encoding="ascii") as f:
+        f.write("nameservers = 127.0.0.1@%d\n%s" % (dns.port, extra))
+
+
+@pytest.fixture(scope="module")
+def hub(authority, dns):
+    s = Server(start=False)
+    use_dns(s, dns)
+    s.start()
+    s.relax()
+    s.mailbox("alice@example.com", "Pw-alice 7%x")
+    s.connector("app", APP)
+    s.shell("Get-ReceiveConnector app | Add-ADPermission " + RELAY)
+    s.shell(FAST_RETRY)
+    believe(s, authority)
+    install(s, "own", *authority.issue("mail.example.com", usage="serverAuth,clientAuth"))
+    s.shell("Set-TransportConfig -TLSSendDomainSecureList bank.test,partner.test")
+    wait_for("the certificate", lambda: any("Test Authority" in c["Issuer"] for c in s.json("Get-ExchangeCertificate")))
+    yield s
+    s.close()
+
+
+def send(server, marker, to, headers=b""):
+    with server.session(source=APP) as c:
+        r = c.send_mail("alice@example.com", to, message(marker, "alice@example.com", to, headers=headers))
+        assert r == "250 2.6.0", r
+
+
+class Route:
+    """A connector to one port, where a next hop of the test listens; what is queued for it is gone afterwards."""
+
+    def __init__(self, server, port, extra="", spaces="*.test,bank.test,partner.test,far.test"):
+        self.server, self.name = server, "route"
+        server.shell("New-SendConnector -Name route -AddressSpaces '%s' -Port %d %s" % (spaces.replace(",", "','"), port, extra))
+        settle()
+
+    def error(self, marker, *says):
+        """Waits until the message is held up for a reason that has all of this."""
+        def held():
+            return [m for m in self.server.json("Get-Message") if marker in (m["Subject"] or "") and all(s in (m["LastError"] or "") for s in says)]
+        return wait_for(lambda: "%s in %s" % (says, [m["LastError"] for m in self.server.json("Get-Message") if marker in (m["Subject"] or "")]), held)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shell("Remove-SendConnector route -Confirm:$false")
+
+
+RULE = "domain security (DomainSecureEnabled, TLSSendDomainSecureList) asks for TLS with a trusted certificate of bank.test"
+
+
+def test_a_partner_takes_what_it_can_trust(hub, authority, marker):
+    with_client = server_context(authority.issue("mx.bank.test"), authority)
+    sink = Sink(tls=with_client, peer_certificate=True)
+    try:
+        with Route(hub, sink.port, "-DomainSecureEnabled $true"):
+            send(hub, marker, "x@bank.test")
+            got = wait_for(lambda: "the message; " + hub.log_text()[-1500:], lambda: sink.got(marker))[0]
+            assert got["tls"] and ("DNS", "mail.example.com") in got["certificate"]["subjectAltName"], got
+            wait_logged(hub, r"event=delivery .*to=bank\.test .*tls=TLSv1\.3 cipher=\S+ verified-by=domain-secure certificate=mx\.bank\.test")
+            send(hub, marker + "-far", "x@far.test")
+            other = wait_for("mail to a domain that is not listed", lambda: sink.got(marker + "-far"))[0]
+            assert other["tls"] and not other["certificate"], "only who is listed learns who we are"
+    finally:
+        sink.close()
+
+
+@pytest.mark.parametrize("what,says", [("clear", "the server does not offer STARTTLS"), ("another", "does not name that domain"),
+                                       ("self-signed", "self-signed certificate"), ("expired", "certificate has expired"),
+                                       ("another authority", "unable to verify the first certificate")])
+def test_a_partner_without_proof_waits(hub, authority, other_authority, marker, what, says):
+    cert = {"clear": lambda: None, "another": lambda: authority.issue("mx.partner.test"),
+            "self-signed": lambda: self_signed(authority.dir, "mx.bank.test"), "expired": lambda: authority.issue("mx.bank.test", days=-1),
+            "another authority": lambda: other_authority.issue("mx.bank.test")}[what]()
+    sink = Sink(tls=server_context(cert) if cert else None)
+    try:
+        with Route(hub, sink.port, "-DomainSecureEnabled $true") as route:
+            send(hub, marker, "x@bank.test")
+            held = route.error(marker, "4.7.", RULE, says)
+            assert held[0]["Status"] in ("Retry", "Ready", "Active"), held
+            assert not sink.messages
+            send(hub, marker + "-far", "x@far.test")
+            wait_for(lambda: "mail to anybody else; " + hub.log_text()[-2500:], lambda: sink.got(marker + "-far"))
+            hub.shell("Set-SendConnector route -DomainSecureEnabled $false")
+            wait_for("the mail when the rule is gone", lambda: sink.got(marker), 30)
+    finally:
+        sink.close()
+
+
+def test_two_servers(hub, authority, marker):
+    """Mutual: each end proves itself to the other, and the receiving end knows the partner."""
+    partner = Server(domain="partner.test", hostname="mx.partner.test")
+    try:
+        partner.relax()
+        partner.mailbox("bob@partner.test", "Pw-bob 7%x")
+        believe(partner, authority)
+        install(partner, "own", *authority.issue("mx.partner.test"))
+        partner.shell("Set-TransportConfig -TLSReceiveDomainSecureList example.com")
+        partner.shell("Set-ReceiveConnector 'Default mx' -DomainSecureEnabled $true -PermissionGroups @{Add='Partners','AnonymousUsers'}")
+        wait_for("the certificate", lambda: any("Test Authority" in c["Issuer"] for c in partner.json("Get-ExchangeCertificate")))
+        settle()
+        with Route(hub, partner.smtp, "-DomainSecureEnabled $true"):
+            send(hub, marker, "bob@partner.test")
+            raw = partner.wait_mail("bob@partner.test", marker)[0]
+        assert fields(raw, "X-MS-Exchange-Organization-AuthAs") == ["Partner"]
+        assert fields(raw, "X-MS-Exchange-Organization-AuthDomain") == ["example.com"]
+    finally:
+        partner.close()
+
+
+def test_no_certificate_of_our_own(hub, authority, marker):
+    """EHLO with a name that no certificate has still proves this host; without any certificate, nothing leaves."""
+    sink = Sink(tls=server_context(authority.issue("mx.bank.test"), authority), peer_certificate=True)
+    certs = os.path.join(hub.state, "certs")
+    away = [f for f in os.listdir(certs) if f.endswith((".crt", ".key"))]
+    try:
+        with Route(hub, sink.port, "-DomainSecureEnabled $true -Fqdn other.example.net") as route:
+            send(hub, marker, "x@bank.test")
+            assert wait_for("the message", lambda: sink.got(marker))[0]["certificate"]
+            for f in away:
+                os.rename(os.path.join(certs, f), os.path.join(hub.dir, f))
+            hub.proc.send_signal(signal.SIGHUP)
+            wait_for("no certificate", lambda: not hub.json("Get-ExchangeCertificate"))
+            hub.shell("Set-SendConnector route -Fqdn third.example.net")  # no connection that rests is used again
+            settle()
+            send(hub, marker + "-none", "x@bank.test")
+            route.error(marker + "-none", "this server has no certificate to prove itself with", "New-ExchangeCertificate")
+            assert not sink.got(marker + "-none")
+    finally:
+        for f in away:
+            if os.path.exists(os.path.join(hub.dir, f)):
+                os.rename(os.path.join(hub.dir, f), os.path.join(certs, f))
+        sink.close()
+    wait_for("the certificates again", lambda: hub.json("Get-ExchangeCertificate"))
