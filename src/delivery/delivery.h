@@ -32,6 +32,13 @@ enum delivery_tls {
     DELIVERY_TLS_DOMAIN,        /* and names tls_domain, or a host in it */
 };
 
+/* DANE (RFC 7672), where the resolver validates (DNSSEC). */
+enum delivery_dane {
+    DELIVERY_DANE_NONE,
+    DELIVERY_DANE_OPPORTUNISTIC, /* where the host has TLSA records, its certificate must match one */
+    DELIVERY_DANE_MANDATORY,     /* no mail to a host without */
+};
+
 struct delivery_host {
     struct span name; /* a name, an address with or without [ ], or for LMTP the path of a unix socket ("/...") */
     uint16_t port;    /* 0: 25 for SMTP, 24 for LMTP */
@@ -55,6 +62,10 @@ struct delivery_destination {
     /* Domain security: nothing leaves but over TLS to a server whose certificate, trusted for partners, names
      * mx_domain or a host in it, and this server presents its own. */
     bool domain_secure;
+    enum delivery_dane dane; /* decides where tls is OPPORTUNISTIC or REQUIRED */
+    bool mta_sts;            /* so does the policy of mx_domain (RFC 8461) */
+    /* Of the message (RFC 8689): REQUIRETLS; or TLS-Required: No, which waives DANE and MTA-STS. */
+    bool require_tls, tls_optional;
     bool force_helo;
     bool auth_without_tls;
     struct span helo_name;

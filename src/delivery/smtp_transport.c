@@ -112,13 +112,32 @@ static const struct smtp_owner calls = {.result = on_result, .done = on_done, .f
 
 /* ---- one address after the other ---- */
 
+/* The host in hand gets nothing: with REQUIRETLS the sender is told at once (RFC 8689, 5), else the mail waits. */
+static void pass_over(struct smtp_task *s)
+{
+    struct buf text;
+    buf_init(&text, 1024);
+    hop_tls_explain(&s->hop, &text);
+    buf_addf(&text, ": %s", s->hop.refusal);
+    struct delivery_result r = smtp_route_failure(
+        s, s->hop.require_tls ? DELIVERY_PERMANENT : DELIVERY_TEMPORARY, s->hop.require_tls ? "5.7.30" : "4.7.5",
+        "STARTTLS", s->host.name, text.failed ? s->hop.refusal : arena_dup(&s->task.arena, buf_span(&text)).ptr);
+    buf_done(&text);
+    smtp_route_note(s, &r);
+    s->address_next = s->address_count;
+}
+
 /* True when the connection is under way. */
 static bool try_address(struct smtp_task *s)
 {
     const struct delivery_destination *to = &s->task.job.to;
     struct delivery_engine *e = s->task.engine;
     struct delivery_result r;
-    s->hop = hop_tls_decide(to);
+    s->hop = hop_tls_decide(to, &s->facts);
+    if (s->hop.refusal) {
+        pass_over(s);
+        return false;
+    }
     if (s->hop.level == HOP_ENCRYPT && (s->without_tls || !e->options.tls))
         s->hop.level = HOP_CLEAR;
     struct smtp_target target = {
@@ -187,8 +206,9 @@ static struct span make_key(struct smtp_task *s)
     const struct delivery_destination *to = &s->task.job.to;
     struct buf key;
     buf_init(&key, KEY_MAX);
-    buf_addf(&key, "%d,%d,%d,%d,%d,%d,%u,", to->kind, to->tls, to->domain_secure, to->exchange_server,
-             to->force_helo, to->auth_without_tls, to->mx_port);
+    buf_addf(&key, "%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%u,", to->kind, to->tls, to->domain_secure, to->exchange_server,
+             to->dane, to->mta_sts, to->require_tls, to->tls_optional, to->force_helo, to->auth_without_tls,
+             to->mx_port);
     buf_addf(&key, "%lld,", (long long)to->inactivity_ms);
     add_key(&key, to->tls_domain);
     add_key(&key, to->helo_name);
@@ -250,7 +270,7 @@ static void smtp_start(struct delivery_task *t)
         struct delivery_result r = smtp_route_failure(s, DELIVERY_TEMPORARY, "4.3.0", "connect", SPAN("delivery"),
                                                       "there is no memory for it");
         give_up(s, &r);
-    } else if (!t->engine->options.tls && hop_tls_decide(&t->job.to).level == HOP_MUST) {
+    } else if (!t->engine->options.tls && hop_tls_decide(&t->job.to, &s->facts).level == HOP_MUST) {
         struct delivery_result r = smtp_route_failure(s, DELIVERY_TEMPORARY, "4.7.4", "STARTTLS", SPAN("TLS"),
                                                       "it is required, but not set up here");
         give_up(s, &r);

@@ -19,8 +19,9 @@ struct smtp_task {
     bool local;                /* it is a unix socket, the only "address" */
     struct ip_addr addresses[RESOLVER_ADDRESSES_MAX];
     size_t address_count, address_next;
-    struct hop_tls hop; /* what it needs */
-    bool without_tls;   /* once more to the same address, after TLS did not come about */
+    struct hop_facts facts; /* about the host in hand */
+    struct hop_tls hop;     /* what it needs */
+    bool without_tls;       /* once more to the same address, after TLS did not come about */
     struct resolver_question *question;
     struct smtp_connection *connection;
     bool reused, stale;

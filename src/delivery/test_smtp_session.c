@@ -45,6 +45,20 @@ static void test_tls(void **state)
     bench_free(b);
 }
 
+/* A rule that forbids the host decides before anybody connects to it. */
+static void test_refused_hosts(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    b->job.to.dane = DELIVERY_DANE_MANDATORY;
+    deliver(
+        b, "DANE or nothing",
+        "temporary 0 4.7.5 127.0.0.1: SmtpDaneMode Mandatory asks for TLS with a certificate that a TLSA record of "
+        "the host matches: the host has no TLSA records that DNSSEC proves and that can be used (STARTTLS)\n");
+    assert_int_equal(b->server[0].connections, 0);
+    bench_free(b);
+}
+
 struct credentials {
     struct tls_identity *own;
     struct tls_trust *trust;
@@ -303,9 +317,11 @@ static void test_large_body(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tls),  cmocka_unit_test(test_proof),       cmocka_unit_test(test_tls_silence),
-        cmocka_unit_test(test_auth), cmocka_unit_test(test_lmtp_socket), cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_rset), cmocka_unit_test(test_idle),        cmocka_unit_test(test_large_body),
+        cmocka_unit_test(test_tls),   cmocka_unit_test(test_refused_hosts),
+        cmocka_unit_test(test_proof), cmocka_unit_test(test_tls_silence),
+        cmocka_unit_test(test_auth),  cmocka_unit_test(test_lmtp_socket),
+        cmocka_unit_test(test_reuse), cmocka_unit_test(test_rset),
+        cmocka_unit_test(test_idle),  cmocka_unit_test(test_large_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,9 +70,9 @@ static bool domain_ok(const struct policy *p, const struct accepted_domain *d)
 
 static bool send_ok(const struct policy *p, const struct send_connector *c)
 {
-    const struct policy_text texts[] = {c->guid, c->name, c->fqdn, c->user, c->password};
+    const struct policy_text texts[] = {c->guid, c->name, c->fqdn, c->user, c->password, c->tls_domain};
     return texts_ok(p, texts, ARRAY_LEN(texts)) && !(c->flags & ~(uint32_t)SEND_FLAGS_ALL) && c->port <= 65535 &&
-           c->reserved == 0;
+           c->tls_level < SEND_TLS_LEVELS && c->dane < SEND_DANES && c->mta_sts <= 1 && c->reserved == 0;
 }
 
 static bool space_ok(const struct policy *p, const struct address_space *s)

@@ -64,6 +64,13 @@ static uint32_t smart_host_auth_of(struct compiler *c, const struct record *r)
     return flags[compile_enum(c, r, "SmartHostAuthMechanism", names, ARRAY_LEN(names), 0)];
 }
 
+static uint8_t tls_level_of(struct compiler *c, const struct record *r)
+{
+    static const char *const names[] = {"EncryptionOnly", "CertificateValidation", "DomainValidation"};
+    uint32_t n = compile_enum(c, r, "TlsAuthLevel", names, ARRAY_LEN(names), UINT32_MAX);
+    return n == UINT32_MAX ? SEND_TLS_UNSET : (uint8_t)(SEND_TLS_ENCRYPTION + n);
+}
+
 static struct policy_text password_of(struct compiler *c, const struct record *r)
 {
     const struct value *v = record_get(r, SPAN("AuthenticationPassword"));
@@ -88,16 +95,22 @@ static const struct compile_number send_numbers[] = {
 void compile_send_connector(struct compiler *c, const struct record *r)
 {
     static const char *const logging[] = {"None", "Verbose"};
+    static const char *const danes[] = {"None", "Opportunistic", "Mandatory"};
+    static const char *const sts[] = {"None", "Opportunistic"};
     struct send_connector k = {
         .guid = compile_text_of(c, r, "Guid"),
         .name = compile_text_of(c, r, "Name"),
         .fqdn = compile_text_of(c, r, "Fqdn"),
         .user = compile_text_of(c, r, "AuthenticationUserName"),
         .password = password_of(c, r),
+        .tls_domain = compile_lower_text(c, record_string(r, SPAN("TlsDomain"))),
         .spaces = spaces_of(c, r),
         .hosts = texts_of(c, r, "SmartHosts"),
         .acl = compile_acl(c, record_string(r, SPAN("Guid")), false),
         .flags = compile_flags(c, r, send_flags, ARRAY_LEN(send_flags)) | smart_host_auth_of(c, r),
+        .tls_level = tls_level_of(c, r),
+        .dane = (uint8_t)compile_enum(c, r, "SmtpDaneMode", danes, ARRAY_LEN(danes), SEND_DANE_OPPORTUNISTIC),
+        .mta_sts = (uint8_t)compile_enum(c, r, "MtaStsMode", sts, ARRAY_LEN(sts), 1),
     };
     compile_numbers(c, r, send_numbers, ARRAY_LEN(send_numbers), &k);
     if (k.port > 65535)

@@ -159,17 +159,25 @@ enum send_flag {
     SEND_FLAGS_ALL = (1 << 11) - 1,
 };
 
+/* TlsAuthLevel, SmtpDaneMode. */
+enum send_tls_level { SEND_TLS_UNSET, SEND_TLS_ENCRYPTION, SEND_TLS_CERTIFICATE, SEND_TLS_DOMAIN, SEND_TLS_LEVELS };
+enum send_dane { SEND_DANE_NONE, SEND_DANE_OPPORTUNISTIC, SEND_DANE_MANDATORY, SEND_DANES };
+
 struct send_connector {
     struct policy_text guid, name, fqdn, user;
-    struct policy_text password; /* a secret: never into a log, a trace or an error */
-    struct policy_list spaces;   /* of struct address_space */
-    struct policy_list hosts;    /* of struct policy_text: smart hosts, in the order given */
-    struct policy_list acl;      /* of struct policy_ace: the send rights */
+    struct policy_text tls_domain; /* TlsDomain, lower-case, or empty */
+    struct policy_text password;   /* a secret: never into a log, a trace or an error */
+    struct policy_list spaces;     /* of struct address_space */
+    struct policy_list hosts;      /* of struct policy_text: smart hosts, in the order given */
+    struct policy_list acl;        /* of struct policy_ace: the send rights */
     uint64_t max_message_size;
     uint32_t flags; /* enum send_flag */
     uint32_t port;  /* 0 to 65535 */
     uint32_t inactivity_timeout_ms;
-    uint32_t reserved; /* 0 */
+    uint8_t tls_level; /* enum send_tls_level */
+    uint8_t dane;      /* enum send_dane */
+    uint8_t mta_sts;   /* 0 or 1 */
+    uint8_t reserved;  /* 0 */
 };
 
 /* Whom a local user may send as (LocalSubmission). */

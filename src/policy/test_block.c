@@ -128,11 +128,16 @@ static void spoil(struct test_policy *t, int what)
     case 86: o->dsn_reserved = 1; break;
     case 87: o->secure_send_domains.first++; break;
     case 88: o->secure_send_domains.count = UINT32_MAX; break;
+    case 89: s->tls_level = SEND_TLS_LEVELS; break;
+    case 90: s->dane = SEND_DANES; break;
+    case 91: s->mta_sts = 2; break;
+    case 92: s->tls_domain.offset = UINT32_MAX; break;
+    case 93: s->reserved = 1; break;
     default: fail();
     }
 }
 
-enum { SPOILT = 89 };
+enum { SPOILT = 94 };
 
 static void test_spoilt_blocks(void **state UNUSED)
 {

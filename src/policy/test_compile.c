@@ -135,6 +135,9 @@ static void test_defaults(void **state UNUSED)
         {"send port", s->port, 25},
         {"send size", s->max_message_size, 10485760},
         {"send inactivity", s->inactivity_timeout_ms, 600000},
+        {"TLS level", s->tls_level, SEND_TLS_UNSET},
+        {"DANE", s->dane, SEND_DANE_OPPORTUNISTIC},
+        {"MTA-STS", s->mta_sts, 1},
         {"domain type", policy_accepted_domain(t.policy, 0)->type, DOMAIN_AUTHORITATIVE},
         {"glitches", o->glitch_count, 4},
         {"glitch interval", o->glitch_interval_ms, 60000},
@@ -187,6 +190,10 @@ static void test_others(void **state UNUSED)
               SEND_ENABLED | SEND_REQUIRE_TLS | SEND_FORCE_HELO | SEND_BASIC_AUTH | SEND_BASIC_AUTH_REQUIRE_TLS |
                   SEND_VERBOSE_LOG | SEND_DOMAIN_SECURE);
     CHECK_INT("inactivity", s->inactivity_timeout_ms, 7000);
+    CHECK_INT("TLS level", s->tls_level, SEND_TLS_DOMAIN);
+    CHECK_SPAN("TLS domain", policy_text(t.policy, s->tls_domain), SPAN("relay.example.net"));
+    CHECK_INT("DANE", s->dane, SEND_DANE_NONE);
+    CHECK_INT("MTA-STS", s->mta_sts, 0);
     CHECK_INT("size", s->max_message_size == POLICY_UNLIMITED_WIDE, 1);
     CHECK_INT("port", s->port, 2526);
     CHECK_SPAN("domain", policy_text(p, d->domain), SPAN("example.com"));
@@ -314,6 +321,9 @@ static void test_refused_records(void **state UNUSED)
         {"cost 101", "SendConnector: Name=x|AddressSpaces=[*;101]", ERR_INVALID, "AddressSpaces"},
         {"another type", "SendConnector: Name=x|AddressSpaces=[X400:c=us]", ERR_INVALID, "AddressSpaces"},
         {"port", "SendConnector: Name=x|Port=#65536", ERR_INVALID, "Port"},
+        {"TLS level", "SendConnector: Name=x|TlsAuthLevel=Some", ERR_INVALID, "EncryptionOnly, Certif"},
+        {"DANE mode", "SendConnector: Name=x|SmtpDaneMode=Some", ERR_INVALID, "Mandatory"},
+        {"STS mode", "SendConnector: Name=x|MtaStsMode=Enforce", ERR_INVALID, "MtaStsMode"},
         {"plain password", "SendConnector: Name=x|AuthenticationPassword=" TEST_PASSWORD, ERR_INVALID,
          "AuthenticationPassword"},
         {"everything accepted", "AcceptedDomain: Name=x|DomainName=*", ERR_INVALID, "DomainName"},

@@ -40,7 +40,9 @@ const char test_everything[] =
     "DNSRoutingEnabled=$false|DomainSecureEnabled=$true|SmartHosts=[relay.example.net,192.0.2.9]|Port=#2526|"
     "RequireTLS=$true|"
     "SmartHostAuthMechanism=BasicAuthRequireTLS|AuthenticationUserName=me|AuthenticationPassword=~" TEST_PASSWORD
-    "|MaxMessageSize=Unlimited|ForceHELO=$true|ProtocolLoggingLevel=Verbose|ConnectionInactivityTimeOut=#7000\n"
+    "|MaxMessageSize=Unlimited|ForceHELO=$true|ProtocolLoggingLevel=Verbose|ConnectionInactivityTimeOut=#7000|"
+    "TlsAuthLevel=DomainValidation|TlsDomain=Relay.Example.net|SmtpDaneMode=None|"
+    "MtaStsMode=None\n"
     "AcceptedDomain: Name=main|DomainName=Example.COM|DomainType=internalrelay|Default=$true\n"
     "AcceptedDomain: Name=below|DomainName=*.example.com\n"
     "TransportServer: Name=mail.example.com|Role=Edge|QueueGlitchRetryCount=#0|MessageExpirationTimeout=#5000|"

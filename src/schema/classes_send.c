@@ -4,6 +4,10 @@
 static const char *const smart_host_words[] = {
     "None", "BasicAuth", "BasicAuthRequireTLS", "ExchangeServer", "ExternalAuthoritative", NULL};
 
+static const char *const tls_level_words[] = {"EncryptionOnly", "CertificateValidation", "DomainValidation", NULL};
+static const char *const dane_words[] = {"None", "Opportunistic", "Mandatory", NULL};
+static const char *const sts_words[] = {"None", "Opportunistic", NULL};
+
 static const struct schema_property send_connector[] = {
     SCHEMA_NAME(SCHEMA_REQUIRED, "The connector's name."),
     {"Identity", SCHEMA_STRING, SCHEMA_READ_ONLY | SCHEMA_COMPUTED, .help = "The connector's name."},
@@ -29,6 +33,22 @@ static const struct schema_property send_connector[] = {
     SCHEMA_NUMBER("Port", 0, SINCE_2007, "25", 1, 65535, "The port that it connects to."),
     SCHEMA_SWITCH("RequireTLS", SINCE_2007, "False", "No delivery without TLS; needs IgnoreSTARTTLS $false."),
     SCHEMA_SWITCH("IgnoreSTARTTLS", SINCE_2007, "False", "Never starts TLS."),
+    {"TlsAuthLevel", SCHEMA_ENUM, SCHEMA_NULLABLE, SINCE_2010, .words = tls_level_words,
+     .help = "No delivery without TLS and this proof: EncryptionOnly takes any certificate (as RequireTLS), "
+             "CertificateValidation one that is valid by the system's authorities or certs/trusted/*.pem, "
+             "DomainValidation one that also names TlsDomain, or a host in it. It decides before DANE and MTA-STS. "
+             "Needs IgnoreSTARTTLS $false."},
+    {"TlsDomain", SCHEMA_FQDN, SCHEMA_NULLABLE, SINCE_2010, .max = 255,
+     .help = "The domain that TlsAuthLevel DomainValidation asks for; must be given for smart hosts. $null: the "
+             "recipients' domain."},
+    {"SmtpDaneMode", SCHEMA_ENUM, 0, SINCE_OURS, .initial = "Opportunistic", .words = dane_words,
+     .help = "DANE (RFC 7672): a host whose TLSA records DNSSEC proves gets mail over TLS only, with a certificate "
+             "that one of them matches. Mandatory: a host without such records gets none. Needs dnssec-anchors in "
+             "node.conf: without it the DNS proves nothing."},
+    {"MtaStsMode", SCHEMA_ENUM, 0, SINCE_OURS, .initial = "Opportunistic", .words = sts_words,
+     .help =
+         "MTA-STS (RFC 8461): a domain that publishes a policy in mode enforce gets mail at the hosts that it "
+         "lists, over TLS, with a trusted certificate of the host. DANE decides before it. Not for smart hosts."},
     {"DomainSecureEnabled", SCHEMA_BOOL, .initial = "False",
      .help =
          "Domain security: mail to a domain in TransportConfig TLSSendDomainSecureList leaves over TLS only, with "

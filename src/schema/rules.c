@@ -280,6 +280,40 @@ RULE(send_tls)
     return ERR_NONE;
 }
 
+static struct span tls_auth_level(const struct record *r)
+{
+    return record_string(r, SPAN("TlsAuthLevel"));
+}
+
+RULE(send_tls_level)
+{
+    static const char *const excluded[] = {"IgnoreSTARTTLS", "ForceHELO"};
+    struct span level = tls_auth_level(r);
+    for (size_t i = 0; level.len && i < ARRAY_LEN(excluded); i++)
+        if (on(r, excluded[i]))
+            REFUSE("TlsAuthLevel %.*s and %s $true exclude each other; set %s $false, or TlsAuthLevel $null",
+                   SPAN_ARG(level), excluded[i], excluded[i]);
+    if (span_ieq(record_string(r, SPAN("SmtpDaneMode")), SPAN("Mandatory")) &&
+        (on(r, "IgnoreSTARTTLS") || level.len))
+        REFUSE(
+            "SmtpDaneMode Mandatory excludes IgnoreSTARTTLS $true and TlsAuthLevel; set these $false and $null, or "
+            "SmtpDaneMode Opportunistic");
+    return ERR_NONE;
+}
+
+RULE(send_tls_domain)
+{
+    bool named = span_ieq(tls_auth_level(r), SPAN("DomainValidation"));
+    struct span domain = record_string(r, SPAN("TlsDomain"));
+    if (named && !domain.len && !on(r, "DNSRoutingEnabled"))
+        REFUSE("TlsAuthLevel DomainValidation needs TlsDomain where mail goes to smart hosts; add -TlsDomain "
+               "example.com");
+    if (domain.len && !named)
+        REFUSE("TlsDomain %.*s is read with TlsAuthLevel DomainValidation only; add it, or set TlsDomain $null",
+               SPAN_ARG(domain));
+    return ERR_NONE;
+}
+
 static struct span smart_host_mechanism(const struct record *r)
 {
     return record_string(r, SPAN("SmartHostAuthMechanism"));
@@ -348,6 +382,8 @@ RULE(force_helo)
 const struct schema_rule schema_send_rules[SCHEMA_SEND_RULES] = {
     {"smart-hosts", smart_hosts},
     {"send-tls", send_tls},
+    {"send-tls-level", send_tls_level},
+    {"send-tls-domain", send_tls_domain},
     {"smart-host-auth", smart_host_auth},
     {"smart-host-auth-tls", smart_host_auth_tls},
     {"send-domain-secure", send_domain_secure},

@@ -3,7 +3,7 @@ import ssl
 import subprocess
 import tempfile
 
-from table import AS, DEVIATES, Row, Section
+from table import AS, BEYOND, DEVIATES, Row, Section
 from rows_rights import RELAY
 from world import ALICE
 from support.server import quote, settle
@@ -205,6 +205,21 @@ def domain_secure(w):
         sink.close()
 
 
+def tls_level(w):
+    """What it shows and takes. (What it asks of a server's certificate: tests/e2e/test_outside.py.)"""
+    param("TlsAuthLevel", None, good=["EncryptionOnly", "CertificateValidation", "DomainValidation", ("$null", None)], bad=["CertificateExpiryCheck"])(w)
+    param("TlsDomain", None, good=["a.example.com", ("$null", None)], bad=["'a b'"], extra="-TlsAuthLevel DomainValidation")(w)
+    new = "New-SendConnector -Name x -AddressSpaces x.test "
+    w.refused(new + "-TlsAuthLevel EncryptionOnly -IgnoreSTARTTLS $true", "TlsAuthLevel", "IgnoreSTARTTLS")
+    w.refused(new + "-TlsAuthLevel DomainValidation -DNSRoutingEnabled $false -SmartHosts a.test", "TlsDomain")
+
+
+def beyond_tls(w):
+    param("SmtpDaneMode", "Opportunistic", good=["None", "Mandatory"], bad=["Always"])(w)
+    param("MtaStsMode", "Opportunistic", good=["None"], bad=["Enforce"])(w)
+    w.refused("New-SendConnector -Name x -AddressSpaces x.test -SmtpDaneMode Mandatory -IgnoreSTARTTLS $true", "SmtpDaneMode", "IgnoreSTARTTLS")
+
+
 def most_specific(w):
     with Hop(w) as a, Hop(w) as b:
         w.shell("Set-SendConnector %s -AddressSpaces '*.%s'; Set-SendConnector %s -AddressSpaces 'x.%s;50'" % (quote(a.name), a.domain, quote(b.name), a.domain))
@@ -251,7 +266,10 @@ S = Section("6.2", "Parameters of send connectors", (
     Row("UseExternalDNSServersEnabled", "$false", AS, param("UseExternalDNSServersEnabled", "False", good=[("$true", "True")]),
         "Kept; the nameservers of node.conf serve all connectors."),
     Row("LinkedReceiveConnector", "sends on what came by one receive connector", DEVIATES, no_parameter("LinkedReceiveConnector", "x"), "Refused, naming the parameter."),
-    Row("parameters of 2010 and later", "TlsAuthLevel, TlsDomain, ErrorPolicies, ...", DEVIATES, no_parameter("TlsAuthLevel", "x"), "Not in 2007. Refused, naming the parameter."),
+    Row("TlsAuthLevel, TlsDomain (2010)", "$null; EncryptionOnly, CertificateValidation or DomainValidation, with the domain", AS, tls_level,
+        "Without TlsDomain, DomainValidation asks for the recipients' domain."),
+    Row("SmtpDaneMode, MtaStsMode", "-", BEYOND, beyond_tls, "DANE (RFC 7672) and MTA-STS (RFC 8461), Opportunistic unless an administrator says None; DANE also Mandatory."),
+    Row("parameters of 2010 and later", "ErrorPolicies, TlsCertificateName, ...", DEVIATES, no_parameter("ErrorPolicies", "x"), "Not in 2007. Refused, naming the parameter."),
     Row("most specific address space", "wins", AS, most_specific),
     Row("lower cost", "wins among equal spaces", AS, cost),
     Row("name", "decides at last, in alphabetical order", AS, by_name, "There is one server, so proximity decides nothing."),

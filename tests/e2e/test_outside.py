@@ -152,6 +152,32 @@ def test_a_partner_without_proof_waits(hub, authority, other_authority, marker, 
         sink.close()
 
 
+@pytest.mark.parametrize("level,domain,cert,says", [
+    ("EncryptionOnly", None, "self-signed", None),
+    ("CertificateValidation", None, "another", None),
+    ("CertificateValidation", None, "self-signed", "TlsAuthLevel CertificateValidation asks for TLS with a trusted certificate"),
+    ("DomainValidation", "partner.test", "another", None),
+    ("DomainValidation", None, "another", "does not name that domain"),
+    ("DomainValidation", None, "clear", "the server does not offer STARTTLS")])
+def test_tls_levels(hub, authority, marker, level, domain, cert, says):
+    cert = {"clear": lambda: None, "another": lambda: authority.issue("mx.partner.test"),
+            "self-signed": lambda: self_signed(authority.dir, "mx.far.test")}[cert]()
+    sink = Sink(tls=server_context(cert) if cert else None)
+    try:
+        with Route(hub, sink.port, "-TlsAuthLevel %s %s" % (level, "-TlsDomain " + domain if domain else "")) as route:
+            send(hub, marker, "x@far.test")
+            if says:
+                route.error(marker, "TlsAuthLevel " + level, says)
+                assert not sink.messages
+                hub.shell("Set-SendConnector route -TlsAuthLevel $null -TlsDomain $null")
+            got = wait_for(lambda: "the message; " + hub.log_text()[-1500:], lambda: sink.got(marker), 30)[0]
+            assert got["tls"] or cert is None
+            if not says:
+                wait_logged(hub, r"event=delivery .*to=far\.test .*verified-by=" + ("none" if level == "EncryptionOnly" else "ca"))
+    finally:
+        sink.close()
+
+
 def test_two_servers(hub, authority, marker):
     """Mutual: each end proves itself to the other, and the receiving end knows the partner."""
     partner = Server(domain="partner.test", hostname="mx.partner.test")

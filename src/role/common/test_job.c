@@ -42,6 +42,10 @@ static struct delivery_job example(const struct secret *password)
                .tls = DELIVERY_TLS_DOMAIN,
                .tls_domain = SPAN("cert.test"),
                .domain_secure = true,
+               .dane = DELIVERY_DANE_MANDATORY,
+               .mta_sts = true,
+               .require_tls = true,
+               .tls_optional = true,
                .force_helo = true,
                .inactivity_ms = 600000,
                .log_name = SPAN("To the net"),
@@ -93,6 +97,10 @@ static void check_job(const char *name, const struct delivery_job *got, const st
     CHECK_INT(name, got->to.password != NULL, want->to.password != NULL);
     CHECK_INT(name, got->to.exchange_server, want->to.exchange_server);
     CHECK_INT(name, got->to.domain_secure, want->to.domain_secure);
+    CHECK_INT(name, got->to.dane, want->to.dane);
+    CHECK_INT(name, got->to.mta_sts, want->to.mta_sts);
+    CHECK_INT(name, got->to.require_tls, want->to.require_tls);
+    CHECK_INT(name, got->to.tls_optional, want->to.tls_optional);
     CHECK_SPAN(name, got->to.tls_domain, want->to.tls_domain);
     CHECK_INT(name, got->to.pin_count, want->to.pin_count);
     for (size_t i = 0; i < want->to.pin_count; i++)

@@ -8,9 +8,27 @@
 
 static enum delivery_tls tls_of(const struct send_connector *c)
 {
+    static const enum delivery_tls of_level[SEND_TLS_LEVELS] = {
+        [SEND_TLS_UNSET] = DELIVERY_TLS_OPPORTUNISTIC,
+        [SEND_TLS_ENCRYPTION] = DELIVERY_TLS_REQUIRED,
+        [SEND_TLS_CERTIFICATE] = DELIVERY_TLS_TRUSTED,
+        [SEND_TLS_DOMAIN] = DELIVERY_TLS_DOMAIN,
+    };
+    if (c->tls_level != SEND_TLS_UNSET)
+        return of_level[c->tls_level];
     if (c->flags & SEND_REQUIRE_TLS)
         return DELIVERY_TLS_REQUIRED;
     return c->flags & SEND_IGNORE_STARTTLS ? DELIVERY_TLS_NONE : DELIVERY_TLS_OPPORTUNISTIC;
+}
+
+static enum delivery_dane dane_of(const struct send_connector *c)
+{
+    static const enum delivery_dane of_mode[SEND_DANES] = {
+        [SEND_DANE_NONE] = DELIVERY_DANE_NONE,
+        [SEND_DANE_OPPORTUNISTIC] = DELIVERY_DANE_OPPORTUNISTIC,
+        [SEND_DANE_MANDATORY] = DELIVERY_DANE_MANDATORY,
+    };
+    return of_mode[c->dane];
 }
 
 /* "host", "host:port", "[address]:port" or the path of a unix socket. */
@@ -87,6 +105,9 @@ static void fill_relay(struct delivery_destination *to, const struct policy *p, 
         to->hosts = hosts;
     }
     to->tls = tls_of(c);
+    to->tls_domain = policy_text(p, c->tls_domain);
+    to->dane = dane_of(c);
+    to->mta_sts = c->mta_sts && (c->flags & SEND_DNS_ROUTING);
     to->domain_secure = policy_secure_recipient(p, c, r->domain);
     to->remove_headers = headers_to_remove(p, c);
     if (c->flags & SEND_EXCHANGE_SERVER) {

@@ -98,8 +98,54 @@ static void test_domain_secure(void **state UNUSED)
     }
 }
 
+/* Levels, DANE and MTA-STS of the connector; the last rules for smart hosts as well, but for MTA-STS. */
+static void test_levels(void **state UNUSED)
+{
+    static const struct {
+        const char *settings;
+        enum delivery_tls tls;
+        const char *domain;
+        enum delivery_dane dane;
+        bool sts;
+    } levels[] = {
+        {"", DELIVERY_TLS_OPPORTUNISTIC, "", DELIVERY_DANE_OPPORTUNISTIC, true},
+        {"|RequireTLS=$true", DELIVERY_TLS_REQUIRED, "", DELIVERY_DANE_OPPORTUNISTIC, true},
+        {"|IgnoreSTARTTLS=$true", DELIVERY_TLS_NONE, "", DELIVERY_DANE_OPPORTUNISTIC, true},
+        {"|TlsAuthLevel=EncryptionOnly", DELIVERY_TLS_REQUIRED, "", DELIVERY_DANE_OPPORTUNISTIC, true},
+        {"|RequireTLS=$true|TlsAuthLevel=CertificateValidation", DELIVERY_TLS_TRUSTED, "",
+         DELIVERY_DANE_OPPORTUNISTIC, true},
+        {"|TlsAuthLevel=DomainValidation|TlsDomain=A.test", DELIVERY_TLS_DOMAIN, "a.test",
+         DELIVERY_DANE_OPPORTUNISTIC, true},
+        {"|SmtpDaneMode=Mandatory|MtaStsMode=None", DELIVERY_TLS_OPPORTUNISTIC, "", DELIVERY_DANE_MANDATORY, false},
+        {"|SmtpDaneMode=None|DNSRoutingEnabled=$false|SmartHosts=[a.test]", DELIVERY_TLS_OPPORTUNISTIC, "",
+         DELIVERY_DANE_NONE, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        const char *name = levels[i].settings;
+        struct test_policy t;
+        struct delivery_host hosts[NEXT_HOP_HOSTS_MAX];
+        struct span pins[NEXT_HOP_PINS_MAX];
+        struct secret password;
+        struct delivery_destination to = {0};
+        test_policy_init(&t);
+        secret_init(&password, 100);
+        test_addf(&t, "SendConnector: Guid=s|Name=s|AddressSpaces=[*]%s", name);
+        test_open(&t);
+        const struct route r = {
+            .kind = ROUTE_RELAY, .connector = policy_send_connector(t.policy, 0), .domain = SPAN("far.test")};
+        next_hop_fill(&to, t.policy, &r, hosts, pins, &password);
+        CHECK_INT(name, to.tls, levels[i].tls);
+        CHECK_SPAN(name, to.tls_domain, span_of(levels[i].domain));
+        CHECK_INT(name, to.dane, levels[i].dane);
+        CHECK_INT(name, to.mta_sts, levels[i].sts);
+        secret_done(&password);
+        test_policy_done(&t);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_domain_secure)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_domain_secure),
+                                       cmocka_unit_test(test_levels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
