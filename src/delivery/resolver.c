@@ -22,6 +22,9 @@ struct resolver_question {
     char text[200]; /* of the last temporary failure */
     struct ip_addr addresses[FAMILIES][RESOLVER_ADDRESSES_MAX];
     size_t address_count[FAMILIES];
+    bool insecure; /* some family's addresses are not proved */
+    size_t canonical_len;
+    char canonical[RESOLVER_NAME_MAX + 1];
     size_t name_len;
     char name[RESOLVER_NAME_MAX + 1];
 };
@@ -148,7 +151,7 @@ static void answer_hosts(struct resolver_question *q, const struct resolver_reco
         if (resolver_name_valid(host)) /* an exchanger with another name cannot be looked up */
             hosts[count++] = (struct resolver_host){host, r->records[i].preference};
     }
-    struct resolver_answer a = {.status = RESOLVER_OK};
+    struct resolver_answer a = {.status = RESOLVER_OK, .secure = r->secure};
     if (count == 0) {
         a.status = null_mx ? RESOLVER_NULL_MX : RESOLVER_NO_DATA;
         a.text = null_mx ? "the domain accepts no mail (null MX)" : "the domain's MX records name no host";
@@ -173,7 +176,8 @@ static void on_mx(void *context, const struct resolver_records *r)
     memcpy(name, q->name, sizeof name); /* q is gone when the answer is read */
     struct resolver_host self = {.name = span_make(name, q->name_len)};
     if (r->status == RESOLVER_NO_DATA) {
-        a = (struct resolver_answer){.status = RESOLVER_OK, .hosts = &self, .host_count = 1, .implicit = true};
+        a = (struct resolver_answer){
+            .status = RESOLVER_OK, .hosts = &self, .host_count = 1, .implicit = true, .secure = r->secure};
     }
     keep_text(q, r->text);
     answer(q, &a);
@@ -198,12 +202,18 @@ struct resolver_question *resolver_ask_mx(struct resolver *r, struct span domain
 static void answer_addresses(struct resolver_question *q)
 {
     struct ip_addr all[RESOLVER_ADDRESSES_MAX];
-    struct resolver_answer a = {.status = RESOLVER_OK, .addresses = all};
+    char canonical[sizeof q->canonical];
+    memcpy(canonical, q->canonical, sizeof canonical); /* q is gone when the answer is read */
+    struct resolver_answer a = {.status = RESOLVER_OK,
+                                .addresses = all,
+                                .secure = !q->insecure,
+                                .canonical = span_make(canonical, q->canonical_len)};
     for (size_t i = 0; i < RESOLVER_ADDRESSES_MAX; i++)
         for (size_t f = 0; f < FAMILIES; f++)
             if (i < q->address_count[f] && a.address_count < RESOLVER_ADDRESSES_MAX)
                 all[a.address_count++] = q->addresses[f][i];
     if (a.address_count == 0) {
+        a.secure = false;
         bool temporary = q->status[0] == RESOLVER_TEMPORARY || q->status[1] == RESOLVER_TEMPORARY;
         bool no_name = q->status[0] == RESOLVER_NO_NAME || q->status[1] == RESOLVER_NO_NAME;
         a.status = temporary ? RESOLVER_TEMPORARY : no_name ? RESOLVER_NO_NAME : RESOLVER_NO_DATA;
@@ -217,9 +227,14 @@ static void on_addresses(struct resolver_question *q, enum family family, const 
     q->open[family] = NULL;
     q->status[family] = r->status;
     keep_text(q, r->text);
-    if (r->status == RESOLVER_OK)
+    if (r->status == RESOLVER_OK) {
+        /* A family without an answer takes nothing away: else whoever can spoil one could switch DANE off. */
+        q->insecure |= !r->secure;
+        q->canonical_len = r->canonical.len < sizeof q->canonical ? r->canonical.len : 0;
+        memcpy(q->canonical, r->canonical.ptr, q->canonical_len);
         for (size_t i = 0; i < r->count && i < RESOLVER_ADDRESSES_MAX; i++)
             q->addresses[family][q->address_count[family]++] = r->records[i].addr;
+    }
     if (--q->unanswered == 0)
         answer_addresses(q);
 }
@@ -249,4 +264,52 @@ struct resolver_question *resolver_ask_addresses(struct resolver *r, struct span
         return NULL;
     }
     return q;
+}
+
+/* ---- records as they are ---- */
+
+static void on_records(void *context, const struct resolver_records *r)
+{
+    static const char *const texts[] = {
+        [RESOLVER_OK] = "",
+        [RESOLVER_NO_NAME] = "the name does not exist",
+        [RESOLVER_NO_DATA] = "the name has no such record",
+        [RESOLVER_NULL_MX] = "",
+        [RESOLVER_TEMPORARY] = "the DNS gave no answer",
+    };
+    struct resolver_question *q = context;
+    q->open[0] = NULL;
+    keep_text(q, r->text);
+    answer(q, &(struct resolver_answer){.status = r->status,
+                                        .records = r->records,
+                                        .record_count = r->count,
+                                        .secure = r->secure,
+                                        .text = texts[r->status]});
+}
+
+struct resolver_question *resolver_ask_records(struct resolver *r, enum resolver_type type, struct span name,
+                                               resolver_answer_fn *done, void *context)
+{
+    struct resolver_question *q = question_new(r, name, done, context);
+    if (!q)
+        return NULL;
+    q->open[0] = r->lookup(r, type, span_make(q->name, q->name_len), on_records, q);
+    if (!q->open[0]) {
+        free(q);
+        return NULL;
+    }
+    return q;
+}
+
+bool resolver_txt(struct span data, struct buf *out)
+{
+    while (data.len) {
+        size_t n = (unsigned char)data.ptr[0];
+        data = span_from(data, 1);
+        if (n > data.len)
+            return false;
+        buf_add(out, span_head(data, n));
+        data = span_from(data, n);
+    }
+    return !out->failed;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/ip.h"
 
 enum {
@@ -25,18 +26,22 @@ enum resolver_status {
 
 /* ---- the port: one record set ---- */
 
-enum resolver_type { RESOLVER_MX, RESOLVER_A, RESOLVER_AAAA };
+enum resolver_type { RESOLVER_MX, RESOLVER_A, RESOLVER_AAAA, RESOLVER_TLSA, RESOLVER_TXT };
 
 struct resolver_record {
     struct ip_addr addr; /* A, AAAA */
     uint16_t preference; /* MX */
     struct span host;    /* MX; without a final dot, "" for the root */
+    struct span data;    /* TLSA, TXT: as on the wire */
 };
 
 struct resolver_records {
     enum resolver_status status; /* OK, NO_NAME, NO_DATA or TEMPORARY */
     const struct resolver_record *records;
     size_t count;
+    bool secure; /* DNSSEC proves the answer, that there is none included; never with TEMPORARY */
+    struct span
+        canonical;    /* OK: the name at the end of the CNAMEs, without a final dot; empty: the one asked for */
     const char *text; /* TEMPORARY: a reason for people */
 };
 
@@ -69,7 +74,11 @@ struct resolver_answer {
     bool implicit;                   /* no MX record: hosts is the domain itself (RFC 5321, 5.1) */
     const struct ip_addr *addresses; /* of resolver_ask_addresses */
     size_t address_count;
-    const char *text; /* a reason for people where status is not OK */
+    const struct resolver_record *records; /* of resolver_ask_records */
+    size_t record_count;
+    bool secure;           /* DNSSEC proves the answer; of addresses: of each family that has any */
+    struct span canonical; /* of resolver_ask_addresses: where the CNAMEs end; empty: at the host itself */
+    const char *text;      /* a reason for people where status is not OK */
 };
 
 /* The answer is valid during the call. */
@@ -89,7 +98,13 @@ struct resolver_question *resolver_ask_mx(struct resolver *r, struct span domain
  */
 struct resolver_question *resolver_ask_addresses(struct resolver *r, struct span host, resolver_answer_fn *done,
                                                  void *context);
+/* The records of one type (TLSA, TXT) as they are. NULL as above. */
+struct resolver_question *resolver_ask_records(struct resolver *r, enum resolver_type type, struct span name,
+                                               resolver_answer_fn *done, void *context);
 void resolver_question_cancel(struct resolver_question *q);
+
+/* The text of a TXT record: its strings one after the other, appended. False when it is malformed. */
+bool resolver_txt(struct span data, struct buf *out);
 
 /* Letters, digits, '-' and '_' in labels of 1..63 octets, RESOLVER_NAME_MAX in all; a final dot is allowed. */
 bool resolver_name_valid(struct span name);

@@ -6,10 +6,11 @@
 
 #include "base/num.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MAX = 64 };
+enum { ANSWER_MAX = 64, DATA_MAX = 16384 };
 
 struct resolver_lookup {
     struct resolver_lookup *next;
@@ -27,10 +28,32 @@ struct fake {
     struct resolver_lookup *first, **last;
 };
 
-static bool parse_record(const struct resolver_fake_row *row, struct resolver_record *ret)
+/* Into the buffer, which holds the answer's record data for the time of the call. */
+static bool parse_data(const struct resolver_fake_row *row, struct buf *out, struct resolver_record *ret)
+{
+    size_t at = out->len;
+    struct span text = span_of(row->data);
+    if (row->type == RESOLVER_TXT) {
+        buf_add_char(out, (char)text.len);
+        buf_add(out, text);
+    } else {
+        for (size_t i = 0; i + 1 < text.len; i += 2) {
+            unsigned octet;
+            if (sscanf(text.ptr + i, "%2x", &octet) != 1)
+                return false;
+            buf_add_char(out, (char)octet);
+        }
+    }
+    ret->data = span_make(out->ptr + at, out->len - at);
+    return !out->failed && text.len < 256;
+}
+
+static bool parse_record(const struct resolver_fake_row *row, struct buf *data, struct resolver_record *ret)
 {
     struct span rest = span_of(row->data), preference;
     uint32_t n = 0;
+    if (row->type == RESOLVER_TLSA || row->type == RESOLVER_TXT)
+        return parse_data(row, data, ret);
     if (row->type != RESOLVER_MX)
         return ip_parse(rest, &ret->addr);
     if (!span_split(&rest, ' ', &preference) || !num_parse_u32(preference, UINT16_MAX, &n))
@@ -42,10 +65,11 @@ static bool parse_record(const struct resolver_fake_row *row, struct resolver_re
 
 /* False when the question is to stay without an answer. */
 static bool find(const struct fake *f, const struct resolver_lookup *l, struct resolver_record *records,
-                 struct resolver_records *ret)
+                 struct buf *data, struct resolver_records *ret)
 {
     bool named = false;
-    *ret = (struct resolver_records){.status = RESOLVER_NO_DATA, .records = records};
+    *ret = (struct resolver_records){
+        .status = RESOLVER_NO_DATA, .records = records, .secure = span_ends(span_of(l->name), SPAN("secure.test"))};
     for (size_t i = 0; i < f->row_count; i++) {
         const struct resolver_fake_row *row = &f->rows[i];
         if (!span_ieq(span_of(row->name), span_of(l->name)))
@@ -57,11 +81,15 @@ static bool find(const struct fake *f, const struct resolver_lookup *l, struct r
             return false;
         if (!row->data) {
             ret->status = row->status;
+            ret->secure = false;
             ret->text = "the table says so";
             return true;
         }
         ASSERT(ret->count < ANSWER_MAX);
-        bool parsed = parse_record(row, &records[ret->count++]);
+        ret->secure = row->secure && (ret->secure || ret->count == 0);
+        if (row->canonical)
+            ret->canonical = span_of(row->canonical);
+        bool parsed = parse_record(row, data, &records[ret->count++]);
         ASSERT(parsed);
         ret->status = RESOLVER_OK;
     }
@@ -78,7 +106,12 @@ static void on_timer(uv_timer_t *timer)
         struct resolver_lookup *l = *at;
         struct resolver_record records[ANSWER_MAX];
         struct resolver_records answer;
-        if (!find(f, l, records, &answer)) {
+        struct buf data;
+        buf_init(&data, DATA_MAX);
+        char *room = buf_reserve(&data, DATA_MAX); /* so that it does not move */
+        ASSERT(room);
+        if (!find(f, l, records, &data, &answer)) {
+            buf_done(&data);
             at = &l->next;
             continue;
         }
@@ -86,6 +119,7 @@ static void on_timer(uv_timer_t *timer)
         if (!*at)
             f->last = at;
         l->done(l->context, &answer);
+        buf_done(&data);
         free(l);
         at = &f->first; /* the callback may have asked or cancelled */
     }

@@ -9,9 +9,13 @@
 struct resolver_fake_row {
     const char *name;
     enum resolver_type type;
-    const char *data; /* an address, or "10 mx.test"; "0 ." for null MX; NULL: status instead of a record */
+    /* An address; "10 mx.test", "0 ." for null MX; TLSA: in hex; TXT: the text, of at most 255 octets; NULL: status
+     * instead of a record. */
+    const char *data;
     enum resolver_status status;
     bool silent; /* the question is never answered */
+    bool secure; /* the answer is, when each row of it is; also that of an absent name or type below secure.test */
+    const char *canonical;
 };
 
 /* The rows are borrowed. NULL when memory is out. */

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unbound.h>
 
-enum { RECORDS_MAX = 256 };
-enum { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28, DNS_IN = 1 };
+enum { RECORDS_MAX = 256, ANCHOR_MAX = 2048 };
+enum { DNS_A = 1, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52, DNS_IN = 1 };
 
 struct unbound {
     struct resolver port;
@@ -29,7 +29,11 @@ struct resolver_lookup {
     void *context;
 };
 
-static const int dns_type[] = {[RESOLVER_MX] = DNS_MX, [RESOLVER_A] = DNS_A, [RESOLVER_AAAA] = DNS_AAAA};
+static const int dns_type[] = {[RESOLVER_MX] = DNS_MX,
+                               [RESOLVER_A] = DNS_A,
+                               [RESOLVER_AAAA] = DNS_AAAA,
+                               [RESOLVER_TLSA] = DNS_TLSA,
+                               [RESOLVER_TXT] = DNS_TXT};
 
 /* ---- answers ---- */
 
@@ -73,6 +77,8 @@ static bool read_record(enum resolver_type type, struct span data, char *name, s
             return false;
         ret->preference = (uint16_t)(d[0] << 8 | d[1]);
         return read_name(span_from(data, 2), name, &ret->host);
+    case RESOLVER_TLSA:
+    case RESOLVER_TXT: ret->data = data; return true;
     }
     return false;
 }
@@ -98,6 +104,11 @@ static void give_answer(struct resolver_lookup *l, const struct ub_result *r)
         answer.text = "the DNS resolver failed";
     } else {
         answer.status = status_of(r, &answer.text);
+        answer.secure = answer.status != RESOLVER_TEMPORARY && r->secure;
+        if (answer.status == RESOLVER_OK && r->canonname) {
+            answer.canonical = span_of(r->canonname);
+            answer.canonical.len -= span_ends(answer.canonical, SPAN("."));
+        }
         for (size_t i = 0; answer.status == RESOLVER_OK && r->data[i] && answer.count < RECORDS_MAX; i++)
             answer.count += read_record(l->type, span_make(r->data[i], (size_t)r->len[i]), names[answer.count],
                                         &records[answer.count]);
@@ -198,6 +209,28 @@ static enum err_code use_forwarders(struct ub_ctx *ctx, const struct resolver_un
     return ERR_NONE;
 }
 
+/* One DS or DNSKEY record a line, comments begin with ';'. */
+static enum err_code use_anchors(struct ub_ctx *ctx, struct span anchors, struct err *err)
+{
+    struct span rest = anchors, line;
+    size_t count = 0;
+    while (span_split(&rest, '\n', &line)) {
+        char text[ANCHOR_MAX];
+        line = span_trim(span_head(line, span_find(line, ';') == SIZE_MAX ? line.len : span_find(line, ';')));
+        if (line.len == 0)
+            continue;
+        if (line.len >= sizeof text)
+            return err_set(err, ERR_INVALID, "a DNSSEC trust anchor is longer than %d characters", ANCHOR_MAX - 1);
+        memcpy(text, line.ptr, line.len);
+        text[line.len] = '\0';
+        if (memchr(text, '\0', line.len) || ub_ctx_add_ta(ctx, text) != 0)
+            return err_set(err, ERR_INVALID, "`%.*s` is no DNSSEC trust anchor: a DS or DNSKEY record is expected",
+                           SPAN_ARG(line));
+        count++;
+    }
+    return count || !anchors.len ? ERR_NONE : err_set(err, ERR_INVALID, "there is no DNSSEC trust anchor");
+}
+
 static enum err_code configure(struct ub_ctx *ctx, const struct resolver_unbound_options *o, struct err *err)
 {
     static const char *const options[][2] = {
@@ -206,15 +239,19 @@ static enum err_code configure(struct ub_ctx *ctx, const struct resolver_unbound
         {"local-zone:", "test. transparent"},
         {"local-zone:", "home.arpa. transparent"},
         {"unblock-lan-zones:", "yes"},
-        {"module-config:", "iterator"}, /* no trust anchor, so nothing to validate */
     };
     ub_ctx_debugout(ctx, NULL);
+    if (ub_ctx_set_option(ctx, "module-config:", o->anchors.len ? "validator iterator" : "iterator") != 0)
+        return err_set(err, ERR_INTERNAL, "libunbound cannot validate");
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
         if (ub_ctx_set_option(ctx, options[i][0], options[i][1]) != 0)
             return err_set(err, ERR_INTERNAL, "libunbound does not know the option %s %s", options[i][0],
                            options[i][1]);
     if (ub_ctx_async(ctx, 1) != 0)
         return err_set(err, ERR_INTERNAL, "libunbound cannot work with a thread");
+    enum err_code code = use_anchors(ctx, o->anchors, err);
+    if (code)
+        return code;
     if (o->forwarder_count)
         return use_forwarders(ctx, o, err);
     /* A missing file is no error: without resolv.conf the root servers are asked. */

@@ -10,6 +10,9 @@ struct resolver_unbound_options {
     uv_loop_t *loop;
     const struct span *forwarders; /* "127.0.0.1" or "127.0.0.1@5353"; given: resolv.conf and hosts are not read */
     size_t forwarder_count;
+    /* DNSSEC trust anchors: DS or DNSKEY records, one a line. With any, all answers are validated: what is bogus is
+     * TEMPORARY. Empty: none is, and none is secure. */
+    struct span anchors;
 };
 
 /*

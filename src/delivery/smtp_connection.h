@@ -9,6 +9,7 @@
 #include "delivery/hop_tls.h"
 #include "delivery/internal.h"
 #include "smtp/client/client.h"
+#include "tls/tls.h"
 
 /* Where to, and how. Everything is copied. */
 struct smtp_target {
@@ -36,6 +37,10 @@ struct smtp_load {
     uint64_t size;           /* of what the descriptor has */
     const struct span *pins; /* as the destination has them */
     size_t pin_count;
+    /* HOP_PROOF_DANE: the host's TLSA records, and the name that they belong to. */
+    const struct tls_tlsa *tlsa;
+    size_t tlsa_count;
+    struct span tlsa_base, next_hop_domain;
 };
 
 /* Calls to the owner. Of done and failed exactly one comes; then the connection is not its own. */

@@ -15,8 +15,13 @@ static const char *set_up(struct smtp_connection *c, struct tls_conn *tls)
     struct tls_trust *trust = o->trust ? o->trust(o->tls_credentials, c->hop.partner) : NULL;
     if (trust && !tls_trust_only(tls, trust))
         return "there is no memory for TLS";
-    if (c->hop.proof != HOP_PROOF_NONE && c->hop.proof != HOP_PROOF_HOST)
+    const struct smtp_load *l = &c->load;
+    if (c->hop.proof == HOP_PROOF_DANE) {
+        if (!tls_use_dane(tls, l->tlsa_base, l->next_hop_domain, l->tlsa, l->tlsa_count))
+            return "there is no memory for TLS";
+    } else if (c->hop.proof != HOP_PROOF_NONE && c->hop.proof != HOP_PROOF_HOST) {
         tls_ignore_names(tls);
+    }
     if (!c->hop.present)
         return NULL;
     struct tls_identity *own = o->identity ? o->identity(o->tls_credentials, c->client_options.helo_name) : NULL;
@@ -59,7 +64,7 @@ static const char *problem_of(const struct smtp_connection *c)
     case HOP_PROOF_PINNED: return is_pinned(c) ? NULL : "is not one of them";
     case HOP_PROOF_TRUSTED: return tls_peer_problem(c->tls);
     case HOP_PROOF_HOST: return tls_peer_problem(c->tls); /* the name was given with the handshake */
-    case HOP_PROOF_DANE: return "DANE is not there";
+    case HOP_PROOF_DANE: return tls_peer_problem(c->tls);
     case HOP_PROOF_DOMAIN: break;
     }
     const char *problem = tls_peer_problem(c->tls);

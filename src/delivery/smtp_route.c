@@ -48,11 +48,11 @@ static void on_resolve_timeout(uv_timer_t *timer)
     struct delivery_result r =
         smtp_route_failure(s, DELIVERY_TEMPORARY, "4.4.3", "DNS", subject, "the DNS did not answer in time");
     smtp_route_note(s, &r);
+    s->address_next = s->address_count; /* of TLSA records: a host of which they are not known gets no mail */
     smtp_transport_advance(s);
 }
 
-/* True when the question is under way. */
-static bool asked(struct smtp_task *s, struct resolver_question *q, struct span subject)
+bool smtp_route_asked(struct smtp_task *s, struct resolver_question *q, struct span subject)
 {
     s->question = q;
     if (q) {
@@ -74,6 +74,8 @@ static void on_addresses(void *context, const struct resolver_answer *a)
     if (a->status == RESOLVER_OK) {
         s->address_count = a->address_count;
         memcpy(s->addresses, a->addresses, a->address_count * sizeof s->addresses[0]);
+        if (a->secure && s->facts.named_securely && smtp_dane_ask(s, a->canonical))
+            return;
     } else {
         bool later = smart || a->status == RESOLVER_TEMPORARY;
         bool implicit = !smart && span_ieq(s->host.name, s->task.job.to.mx_domain);
@@ -96,6 +98,9 @@ bool smtp_route_next_host(struct smtp_task *s)
     if (s->host.port == 0)
         s->host.port = lmtp ? LMTP_PORT : SMTP_PORT;
     s->address_next = s->address_count = 0;
+    s->load.tlsa_count = 0;
+    s->facts =
+        (struct hop_facts){.host = s->host.name, .named_securely = s->task.job.to.host_count > 0 || s->mx_secure};
     s->local = lmtp && s->host.name.len && s->host.name.ptr[0] == '/';
     s->address_count = s->local ? 1 : resolver_literal(s->host.name, s->addresses);
     if (s->address_count)
@@ -109,7 +114,7 @@ bool smtp_route_next_host(struct smtp_task *s)
         return true;
     }
     struct resolver_question *q = resolver ? resolver_ask_addresses(resolver, s->host.name, on_addresses, s) : NULL;
-    return !asked(s, q, s->host.name);
+    return !smtp_route_asked(s, q, s->host.name);
 }
 
 /* ---- the domain's exchangers ---- */
@@ -171,6 +176,7 @@ static void on_mx(void *context, const struct resolver_answer *a)
     s->question = NULL;
     uv_timer_stop(&s->timer);
     if (a->status == RESOLVER_OK) {
+        s->mx_secure = a->secure;
         take_exchangers(s, a);
     } else {
         struct delivery_result r = smtp_route_failure(s, meaning[a->status].outcome, meaning[a->status].enhanced,
@@ -187,12 +193,13 @@ void smtp_route_ask_domain(struct smtp_task *s)
     struct ip_addr ignored[2];
     if (resolver_literal(domain, ignored)) { /* user@[192.0.2.1] */
         struct resolver_host self = {.name = domain};
+        s->mx_secure = true; /* there is nothing to be sure of */
         take_exchangers(s, &(struct resolver_answer){.hosts = &self, .host_count = 1});
     } else if (!resolver_name_valid(domain)) {
         struct delivery_result r =
             smtp_route_failure(s, DELIVERY_PERMANENT, "5.1.2", "DNS", domain, "that is no domain name");
         smtp_route_note(s, &r);
-    } else if (asked(s, resolver ? resolver_ask_mx(resolver, domain, on_mx, s) : NULL, domain)) {
+    } else if (smtp_route_asked(s, resolver ? resolver_ask_mx(resolver, domain, on_mx, s) : NULL, domain)) {
         return;
     }
     smtp_transport_advance(s);

@@ -208,7 +208,8 @@ void smtp_stream_start_tls(struct smtp_connection *c)
     char text[IP_TEXT_MAX];
     c->deadline = smtp_connection_now(c) + c->engine->options.timeouts.tls;
     const char *why = NULL;
-    c->tls = smtp_peer_connect(c, tls_name(c, text), &why);
+    bool dane = c->hop.proof == HOP_PROOF_DANE;
+    c->tls = smtp_peer_connect(c, dane ? c->load.tlsa_base : tls_name(c, text), &why);
     if (!c->tls)
         lost(c, why);
     else if (tls_input(c->tls, SPAN("")) == TLS_FAILED)

@@ -37,12 +37,26 @@ static const struct resolver_fake_row dns[] = {
     {"empty.test", RESOLVER_AAAA, .status = RESOLVER_NO_DATA},
     {"fails.test", RESOLVER_MX, .status = RESOLVER_TEMPORARY},
     {"silent.test", RESOLVER_MX, .silent = true},
+    /* Proved by DNSSEC; the TLSA records are filled in by the test. */
+    {"dane.test", RESOLVER_MX, "10 mx.secure.test", .secure = true},
+    {"mx.secure.test", RESOLVER_A, "127.0.0.1", .secure = true},
+    {"weak.test", RESOLVER_MX, "10 mx.secure.test"},
+    {"open.test", RESOLVER_MX, "10 open.secure.test", .secure = true},
+    {"open.secure.test", RESOLVER_A, "127.0.0.1", .secure = true},
+    {"host.test", RESOLVER_MX, "10 unproved.test", .secure = true},
+    {"unproved.test", RESOLVER_A, "127.0.0.1"},
+    {"alias.test", RESOLVER_MX, "10 alias.secure.test", .secure = true},
+    {"alias.secure.test", RESOLVER_A, "127.0.0.1", .secure = true, .canonical = "mx.secure.test"},
+    {"lame.test", RESOLVER_MX, "10 lame.secure.test", .secure = true},
+    {"lame.test", RESOLVER_MX, "20 open.secure.test", .secure = true},
+    {"lame.secure.test", RESOLVER_A, "127.0.0.1", .secure = true},
 };
 
 /* What a test works with, and what its last report said. */
 struct bench {
     uv_loop_t loop;
     struct resolver *resolver;
+    struct resolver_fake_row rows[ARRAY_LEN(dns) + 4];
     struct delivery_engine *engine;
     struct tls_identity *identity;
     struct tls_context *server_tls, *client_tls;
@@ -90,7 +104,10 @@ static inline struct bench *bench_new(struct delivery_options options)
     struct bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
     uv_loop_init(&b->loop);
-    b->resolver = resolver_fake_new(&b->loop, dns, ARRAY_LEN(dns));
+    memcpy(b->rows, dns, sizeof dns);
+    for (size_t i = ARRAY_LEN(dns); i < ARRAY_LEN(b->rows); i++)
+        b->rows[i] = (struct resolver_fake_row){.name = "free.test"};
+    b->resolver = resolver_fake_new(&b->loop, b->rows, ARRAY_LEN(b->rows));
     b->server_tls = test_server_tls(&b->identity, &b->trust);
     struct tls_client_options client = {.minimum = TLS_VERSION_1_2, .trust_pem = buf_span(&b->trust)};
     assert_int_equal(tls_client_context_new(&client, &b->client_tls, NULL), ERR_NONE);

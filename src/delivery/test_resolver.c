@@ -28,6 +28,23 @@ static const struct resolver_fake_row rows[] = {
     {"silent.test", RESOLVER_AAAA, "2001:db8::1"},
 };
 
+/* With DNSSEC. */
+static const struct resolver_fake_row secure_rows[] = {
+    {"m.secure.test", RESOLVER_MX, "10 h.secure.test", .secure = true},
+    {"h.secure.test", RESOLVER_A, "192.0.2.1", .secure = true},
+    {"h.secure.test", RESOLVER_AAAA, "2001:db8::1", .secure = true},
+    {"part.secure.test", RESOLVER_A, "192.0.2.1", .secure = true},
+    {"part.secure.test", RESOLVER_AAAA, "2001:db8::1"},
+    {"spoilt.secure.test", RESOLVER_A, "192.0.2.1", .secure = true},
+    {"spoilt.secure.test", RESOLVER_AAAA, .status = RESOLVER_TEMPORARY},
+    {"alias.secure.test", RESOLVER_A, "192.0.2.1", .secure = true, .canonical = "h.secure.test"},
+    {"_25._tcp.h.secure.test", RESOLVER_TLSA, "030101abcd", .secure = true},
+    {"_25._tcp.h.secure.test", RESOLVER_TLSA, "0201", .secure = true},
+    {"_25._tcp.plain.test", RESOLVER_TLSA, "030101abcd"},
+    {"_25._tcp.fail.test", RESOLVER_TLSA, .status = RESOLVER_TEMPORARY},
+    {"_t.secure.test", RESOLVER_TXT, "v=STSv1; id=1;", .secure = true},
+};
+
 static uv_loop_t loop;
 
 /* An answer as text: "ok a 10, b 20" or the status. */
@@ -44,6 +61,15 @@ static void print_answer(void *context, const struct resolver_answer *a)
         buf_add(out, SPAN(" implicit"));
     for (size_t i = 0; i < a->address_count; i++)
         buf_addf(out, " %s", ip_print(a->addresses[i], text));
+    for (size_t i = 0; i < a->record_count; i++) {
+        buf_add_char(out, ' ');
+        for (size_t k = 0; k < a->records[i].data.len; k++)
+            buf_addf(out, "%02x", (unsigned char)a->records[i].data.ptr[k]);
+    }
+    if (a->secure)
+        buf_add(out, SPAN(" secure"));
+    if (a->canonical.len)
+        buf_addf(out, " =%.*s", SPAN_ARG(a->canonical));
 }
 
 static void ask(struct resolver *r, bool mx, const char *name, struct buf *out)
@@ -90,6 +116,69 @@ static void test_questions(void **state)
     }
     resolver_close(r);
     uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+/* What DNSSEC proves, and records as they are. */
+static void test_secure(void **state)
+{
+    (void)state;
+    static const struct {
+        enum resolver_type type; /* of addresses: A */
+        const char *name, *want;
+    } cases[] = {
+        {RESOLVER_MX, "m.secure.test", "ok h.secure.test/10 secure"},
+        {RESOLVER_MX, "h.secure.test", "ok h.secure.test/0 implicit secure"},
+        {RESOLVER_A, "h.secure.test", "ok 2001:db8::1 192.0.2.1 secure"},
+        {RESOLVER_A, "part.secure.test", "ok 2001:db8::1 192.0.2.1"},
+        {RESOLVER_A, "spoilt.secure.test", "ok 192.0.2.1 secure"},
+        {RESOLVER_A, "alias.secure.test", "ok 192.0.2.1 secure =h.secure.test"},
+        {RESOLVER_TLSA, "_25._tcp.h.secure.test", "ok 030101abcd 0201 secure"},
+        {RESOLVER_TLSA, "_25._tcp.plain.test", "ok 030101abcd"},
+        {RESOLVER_TLSA, "_25._tcp.none.secure.test", "no name secure"},
+        {RESOLVER_TLSA, "_25._tcp.none.test", "no name"},
+        {RESOLVER_TLSA, "_25._tcp.fail.test", "temporary"},
+        {RESOLVER_TXT, "_t.secure.test", "ok 0e763d53545376313b2069643d313b secure"},
+    };
+    struct resolver *r = resolver_fake_new(&loop, secure_rows, ARRAY_LEN(secure_rows));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out;
+        struct span name = span_of(cases[i].name);
+        buf_init(&out, 4096);
+        switch (cases[i].type) {
+        case RESOLVER_MX: assert_non_null(resolver_ask_mx(r, name, print_answer, &out)); break;
+        case RESOLVER_A:
+        case RESOLVER_AAAA: assert_non_null(resolver_ask_addresses(r, name, print_answer, &out)); break;
+        case RESOLVER_TLSA:
+        case RESOLVER_TXT: assert_non_null(resolver_ask_records(r, cases[i].type, name, print_answer, &out)); break;
+        }
+        uv_run(&loop, UV_RUN_DEFAULT);
+        CHECK_SPAN(cases[i].name, buf_span(&out), span_of(cases[i].want));
+        buf_done(&out);
+    }
+    resolver_close(r);
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+static void test_txt(void **state)
+{
+    (void)state;
+    static const struct {
+        struct span data;
+        const char *want; /* NULL: malformed */
+    } cases[] = {
+        {SPAN_INIT(""), ""},          {SPAN_INIT("\0"), ""},
+        {SPAN_INIT("\3abc"), "abc"},  {SPAN_INIT("\3abc\0\2de"), "abcde"},
+        {SPAN_INIT("\4abc"), NULL},   {SPAN_INIT("\3abc\1"), NULL},
+        {SPAN_INIT("\377abc"), NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out;
+        buf_init(&out, 100);
+        CHECK_INT("", resolver_txt(cases[i].data, &out), cases[i].want != NULL);
+        if (cases[i].want)
+            CHECK_SPAN("", buf_span(&out), span_of(cases[i].want));
+        buf_done(&out);
+    }
 }
 
 /* Equal preferences change places; more hosts than are used lose the worst. */
@@ -301,14 +390,50 @@ static void test_unbound_options(void **state)
     }
 }
 
+/* Trust anchors are records, with comments between them. */
+static void test_anchors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        enum err_code code;
+    } cases[] = {
+        {"a DS",
+         "; of a test\n\ntest. 3600 IN DS 12345 13 2 "
+         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef ;x\n",
+         ERR_NONE},
+        {"comments alone", "; nothing\n", ERR_INVALID},
+        {"too long for a record", NULL, ERR_INVALID},
+    };
+    char lengthy[4000];
+    memset(lengthy, 'x', sizeof lengthy);
+    lengthy[sizeof lengthy - 1] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct resolver *r = NULL;
+        struct err err = {0};
+        struct resolver_unbound_options options = {.loop = &loop,
+                                                   .anchors = span_of(cases[i].text ? cases[i].text : lengthy)};
+        CHECK_INT(cases[i].name, resolver_unbound_new(&options, &r, &err), cases[i].code);
+        CHECK_INT(cases[i].name, r != NULL, cases[i].code == ERR_NONE);
+        resolver_close(r);
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+}
+
 int main(void)
 {
     uv_loop_init(&loop);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_questions),       cmocka_unit_test(test_shuffle_and_limit),
-        cmocka_unit_test(test_cancel),          cmocka_unit_test(test_names),
-        cmocka_unit_test(test_literals),        cmocka_unit_test(test_unbound),
+        cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_secure),
+        cmocka_unit_test(test_txt),
+        cmocka_unit_test(test_shuffle_and_limit),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_unbound),
         cmocka_unit_test(test_unbound_options),
+        cmocka_unit_test(test_anchors),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return uv_loop_close(&loop) ? 1 : failed;

@@ -59,6 +59,77 @@ static void test_refused_hosts(void **state)
     bench_free(b);
 }
 
+/*
+ * DANE over a domain's exchangers: the server's key is that of the record, or another's; the way there is proved,
+ * or not; the records cannot be found out.
+ */
+static void test_dane(void **state)
+{
+    (void)state;
+#define ASKS "DANE asks for TLS with a certificate that a TLSA record of the host matches: "
+    static const struct {
+        const char *name, *domain, *record; /* %s: the digest of the server's certificate */
+        bool clear, lame;
+        const char *want;
+        enum tls_verified verified;
+        bool encrypted;
+    } rows[] = {
+        {"the record matches", "dane.test", "030001%s", .want = TAKEN, .verified = TLS_VERIFIED_DANE,
+         .encrypted = true},
+        {"another key", "dane.test", "0300010000000000000000000000000000000000000000000000000000000000000000",
+         .want = "temporary 0 4.7.5 " ASKS
+                 "the server's certificate (localhost): no matching DANE TLSA records (STARTTLS) (STARTTLS)\n"},
+        {"no TLS", "dane.test", "030001%s", .clear = true,
+         .want = "temporary 0 4.7.4 " ASKS "TLS is required, but the server does not offer STARTTLS (STARTTLS)\n"},
+        {"no record that can be used", "dane.test", "0100010000", .want = TAKEN, .encrypted = true},
+        {"none that can be used, no TLS", "dane.test", "0100010000", .clear = true,
+         .want =
+             "temporary 0 4.7.4 DANE (with no TLSA record that can be used) asks for TLS: TLS is required, but the "
+             "server does not offer STARTTLS (STARTTLS)\n"},
+        {"no record", "open.test", "030001%s", .want = TAKEN, .encrypted = true},
+        {"no record, no TLS", "open.test", "030001%s", .clear = true, .want = TAKEN},
+        {"nobody proves the MX", "weak.test",
+         "0300010000000000000000000000000000000000000000000000000000000000000000", .clear = true, .want = TAKEN},
+        {"nobody proves the address", "host.test", "030001%s", .clear = true, .want = TAKEN},
+        {"where the CNAMEs end", "alias.test", "030001%s", .want = TAKEN, .verified = TLS_VERIFIED_DANE,
+         .encrypted = true},
+        {"records that cannot be found out", "lame.test", "030001%s", .lame = true, .want = TAKEN,
+         .encrypted = true},
+    };
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    char tlsa[300], owner[2][64];
+    struct resolver_fake_row *free_rows = &b->rows[ARRAY_LEN(dns)];
+    snprintf(owner[0], sizeof owner[0], "_%u._tcp.mx.secure.test", b->server[0].port);
+    snprintf(owner[1], sizeof owner[1], "_%u._tcp.lame.secure.test", b->server[0].port);
+    b->job.to.host_count = 0;
+    b->job.to.mx_port = b->server[0].port;
+    b->job.to.dane = DELIVERY_DANE_OPPORTUNISTIC;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct span print = tls_identity_fingerprint(b->identity);
+        char digest[65];
+        snprintf(digest, sizeof digest, "%.*s", SPAN_ARG(print));
+        struct span before, rest = span_of(rows[i].record);
+        span_split(&rest, '%', &before);
+        snprintf(tlsa, sizeof tlsa, "%.*s%s", SPAN_ARG(before), rest.len ? digest : "");
+        free_rows[0] = (struct resolver_fake_row){owner[0], RESOLVER_TLSA, tlsa, .secure = true};
+        free_rows[1] = (struct resolver_fake_row){owner[1], RESOLVER_TLSA, .status = RESOLVER_TEMPORARY};
+        b->server[0].tls = rows[i].clear ? NULL : b->server_tls;
+        b->server[0].connections = 0;
+        b->job.to.mx_domain = span_of(rows[i].domain);
+        deliver(b, rows[i].name, rows[i].want);
+        CHECK_INT(rows[i].name, b->verified, rows[i].verified);
+        CHECK_INT(rows[i].name, b->tls[0] != 0, rows[i].encrypted || (!rows[i].clear && b->server[0].connections));
+        CHECK_INT(rows[i].name, b->server[0].connections, 1);
+        if (rows[i].lame)
+            assert_string_equal(b->host, "open.secure.test");
+    }
+    b->job.to.mx_domain = SPAN("dane.test");
+    b->job.to.tls_optional = true;
+    b->server[0].tls = NULL;
+    deliver(b, "waived by the sender", TAKEN);
+    bench_free(b);
+}
+
 struct credentials {
     struct tls_identity *own;
     struct tls_trust *trust;
@@ -317,11 +388,10 @@ static void test_large_body(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tls),   cmocka_unit_test(test_refused_hosts),
-        cmocka_unit_test(test_proof), cmocka_unit_test(test_tls_silence),
-        cmocka_unit_test(test_auth),  cmocka_unit_test(test_lmtp_socket),
-        cmocka_unit_test(test_reuse), cmocka_unit_test(test_rset),
-        cmocka_unit_test(test_idle),  cmocka_unit_test(test_large_body),
+        cmocka_unit_test(test_tls),         cmocka_unit_test(test_refused_hosts), cmocka_unit_test(test_dane),
+        cmocka_unit_test(test_proof),       cmocka_unit_test(test_tls_silence),   cmocka_unit_test(test_auth),
+        cmocka_unit_test(test_lmtp_socket), cmocka_unit_test(test_reuse),         cmocka_unit_test(test_rset),
+        cmocka_unit_test(test_idle),        cmocka_unit_test(test_large_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,10 +40,11 @@ struct tls_context {
 struct tls_conn {
     struct tls_context *ctx;
     SSL *ssl;
-    struct buf in;   /* ciphertext from in_at on is unread */
-    size_t in_at;    /* an offset, so that many small records do not move the rest each time */
-    struct buf out;  /* ciphertext for the network */
-    bool name_given; /* client: a name is checked against the certificate */
+    struct buf in;           /* ciphertext from in_at on is unread */
+    size_t in_at;            /* an offset, so that many small records do not move the rest each time */
+    struct buf out;          /* ciphertext for the network */
+    bool name_given;         /* client: a name is checked against the certificate */
+    bool dane, dane_records; /* client: only a TLSA record verifies the server; there are some */
     bool established, closed, failed;
     char error[200];
 };
@@ -63,6 +64,11 @@ bool tls_tickets_enable(struct tls_context *ctx);
 
 /* Lets clients choose among ctx->others by server name (RFC 6066, 3). */
 void tls_sni_enable(struct tls_context *ctx);
+
+/* Lets the context's connections use TLSA records. */
+bool tls_dane_enable(struct tls_context *ctx);
+/* What is wrong where OpenSSL's verification ended so, as tls_peer_problem says it. */
+const char *tls_dane_problem(const struct tls_conn *c, long result);
 
 /* Calls each with every name that a certificate is good for: its SAN dNSNames, the subject CN where it has no SAN.
  * Names with anything but printable ASCII are left out. Stops when each gives false. */

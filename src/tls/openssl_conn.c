@@ -246,8 +246,7 @@ struct tls_info tls_info(const struct tls_conn *c)
         .cipher = cipher ? SSL_CIPHER_get_name(cipher) : "",
         .cipher_bits = cipher ? SSL_CIPHER_get_bits(cipher, NULL) : 0,
         .resumed = SSL_session_reused(c->ssl) == 1,
-        .verified = named && c->established && SSL_get0_peer_certificate(c->ssl) != NULL &&
-                    SSL_get_verify_result(c->ssl) == X509_V_OK,
+        .verified = named && c->established && !tls_peer_problem(c),
     };
 }
 

@@ -209,6 +209,8 @@ enum err_code tls_client_context_new(const struct tls_client_options *options, s
                        "/etc/ssl/certs/ca-certificates.crt");
     if (code == ERR_NONE && options->trust_pem.len)
         code = add_trust(ctx, options->trust_pem, err);
+    if (code == ERR_NONE && !tls_dane_enable(ctx))
+        code = tls_openssl_err(err, ERR_INTERNAL, "a TLS context cannot be set up");
     if (code != ERR_NONE) {
         tls_context_free(ctx);
         return code;

@@ -183,6 +183,8 @@ const char *tls_peer_problem(const struct tls_conn *c)
     if (!SSL_get0_peer_certificate(c->ssl))
         return "no certificate";
     long result = SSL_get_verify_result(c->ssl);
+    if (c->dane)
+        return tls_dane_problem(c, result);
     return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
 }
 

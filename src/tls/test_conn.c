@@ -448,10 +448,61 @@ static void test_of_one_connection(void **state UNUSED)
     tls_trust_free(trust);
 }
 
+/* A server verified by TLSA records: of its own certificate or key whatever it names, of its authority with a name.
+ */
+static void test_dane(void **state UNUSED)
+{
+    static const struct {
+        const char *row;
+        uint8_t usage, selector, matching;
+        bool authority; /* the record is the authority's */
+        const char *name, *also;
+        bool spoilt;
+        const char *problem;
+        bool expired, none;
+    } rows[] = {
+        {"EE, certificate, SHA-256", 3, 0, 1, .name = "dane.test"},
+        {"EE, key, SHA-256", 3, 1, 1, .name = "dane.test"},
+        {"EE, key, SHA-512", 3, 1, 2, .name = "dane.test"},
+        {"EE, the certificate itself", 3, 0, 0, .name = "dane.test"},
+        {"EE, whatever it names", 3, 1, 1, .name = "other.test"},
+        {"EE, and expired", 3, 1, 1, .name = "dane.test", .expired = true},
+        {"EE, another", 3, 1, 1, .name = "dane.test", .spoilt = true, .problem = "no matching DANE TLSA records"},
+        {"no record that can be used", 3, 1, 1, .name = "dane.test", .none = true,
+         .problem = "no matching DANE TLSA records"},
+        {"TA", 2, 0, 0, .authority = true, .name = "dane.test"},
+        {"TA of another name", 2, 0, 0, .authority = true, .name = "other.test", .problem = "hostname mismatch"},
+        {"TA, also named", 2, 0, 0, .authority = true, .name = "other.test", .also = "dane.test"},
+        {"TA, another", 2, 0, 0, .authority = true, .name = "dane.test", .spoilt = true,
+         .problem = "no matching DANE TLSA records"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct tls_identity *id =
+            test_issued("dane.test", rows[i].expired ? now - 800 * TEST_DAY : now, false, false);
+        struct pair p = connect_pair(client_context(TLS_VERSION_1_2, false, NULL),
+                                     server_context(id, TLS_VERSION_1_2, NULL, false), rows[i].name);
+        char data[4096];
+        struct tls_tlsa r = {rows[i].usage, rows[i].selector, rows[i].matching,
+                             span_make(data, test_tlsa_data(rows[i].authority ? NULL : id, rows[i].selector,
+                                                            rows[i].matching, data, sizeof data))};
+        data[0] = (char)(data[0] ^ (rows[i].spoilt ? 1 : 0));
+        assert_true(tls_use_dane(p.client, span_of(rows[i].name), span_of(rows[i].also ? rows[i].also : ""), &r,
+                                 rows[i].none ? 0 : 1));
+        test_exchange(p.client, p.server, &p.client_status, &p.server_status);
+        assert_true(tls_handshake_done(p.client));
+        const char *problem = tls_peer_problem(p.client);
+        CHECK_SPAN(rows[i].row, span_of(problem ? problem : ""), span_of(rows[i].problem ? rows[i].problem : ""));
+        CHECK_INT(rows[i].row, tls_info(p.client).verified, !rows[i].problem);
+        pair_free(&p);
+        tls_identity_free(id);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_of_one_connection),
+        cmocka_unit_test(test_dane),
         cmocka_unit_test(test_handshake),
         cmocka_unit_test(test_verified),
         cmocka_unit_test(test_client_certificate),

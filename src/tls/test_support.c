@@ -105,6 +105,22 @@ struct tls_identity *test_issued(const char *name, int64_t now_ms, bool rsa, boo
     return id;
 }
 
+size_t test_tlsa_data(const struct tls_identity *id, int selector, int matching, char *out, size_t cap)
+{
+    test_authority();
+    unsigned char *der = NULL, *to = (unsigned char *)out;
+    X509 *x = id ? id->leaf : authority;
+    int len = selector ? i2d_PUBKEY(X509_get0_pubkey(x), &der) : i2d_X509(x, &der);
+    unsigned n = 0;
+    assert_true(len > 0 && (size_t)len <= cap && cap >= EVP_MAX_MD_SIZE);
+    if (matching == 0)
+        memcpy(out, der, n = (unsigned)len);
+    else
+        EVP_Digest(der, (size_t)len, to, &n, matching == 1 ? EVP_sha256() : EVP_sha512(), NULL);
+    OPENSSL_free(der);
+    return n;
+}
+
 void test_support_done(void)
 {
     X509_free(authority);

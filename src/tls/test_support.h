@@ -11,6 +11,8 @@
 struct tls_identity *test_self_signed(const char *name, int64_t now_ms);
 /* A certificate for the name (a subject CN only, without SAN, when cn_only) issued by the test's own authority. */
 struct tls_identity *test_issued(const char *name, int64_t now_ms, bool rsa, bool cn_only);
+/* What a TLSA record has of the leaf, or with NULL of that authority; the number of octets. */
+size_t test_tlsa_data(const struct tls_identity *id, int selector, int matching, char *out, size_t cap);
 /* The PEM of that authority. */
 struct span test_authority(void);
 /* Frees the authority. */

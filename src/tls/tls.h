@@ -183,6 +183,20 @@ NODISCARD bool tls_present(struct tls_conn *c, struct tls_identity *id);
 NODISCARD bool tls_trust_only(struct tls_conn *c, struct tls_trust *trust);
 void tls_ignore_names(struct tls_conn *c);
 
+/* A TLSA record (RFC 6698): of usage DANE-TA(2) or DANE-EE(3), the only ones for SMTP (RFC 7672, 3.1). */
+struct tls_tlsa {
+    uint8_t usage, selector, matching;
+    struct span data;
+};
+/*
+ * Of a client's connection that has not begun, whose name was given as the TLSA base domain: the server is verified
+ * by these records and by nothing else. With DANE-TA the certificate must name the base domain or also_named (may
+ * be empty); with DANE-EE its names and dates do not count. Records that OpenSSL cannot use are left out; without
+ * any the server is never verified. False when memory is out. tls_peer_problem and tls_info tell the result.
+ */
+NODISCARD bool tls_use_dane(struct tls_conn *c, struct span base, struct span also_named,
+                            const struct tls_tlsa *records, size_t count);
+
 /* Takes ciphertext from the network and drives the handshake. A client calls it once with an empty span to begin.
  */
 enum tls_status tls_input(struct tls_conn *c, struct span ciphertext);

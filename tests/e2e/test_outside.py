@@ -1,4 +1,5 @@
 """How mail leaves securely: domain security with partners."""
+import hashlib
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from support.nsd import Nsd
 from support.pki import Authority, install
 from support.server import FAST_RETRY, Server, settle, wait_logged
 from support.sink import Sink
-from support.util import fields, message, run, wait_for
+from support.util import fields, free_port, message, run, wait_for
 
 APP = "127.0.0.2"
 RELAY = "-User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights ms-Exch-SMTP-Accept-Any-Recipient"
@@ -31,10 +32,23 @@ def other_authority():
 
 
 @pytest.fixture(scope="module")
-def dns():
-    d = Nsd({"test": "\n".join("%s IN MX 10 mx\n" % name for name in ("bank", "partner", "far")) + "mx IN A 127.0.0.1\n"})
+def dane_cert(authority):
+    return self_signed(authority.dir, "whatever.test")
+
+
+@pytest.fixture(scope="module")
+def dns(dane_cert):
+    signed = SIGNED
+    for host, record in (("good", "3 1 1 " + digest(dane_cert)), ("bad", "3 1 1 " + "00" * 32), ("useless", "1 1 1 " + digest(dane_cert))):
+        signed += "%s IN MX 10 mx.%s\nmx.%s IN A 127.0.0.1\n_%d._tcp.mx.%s IN TLSA %s\n" % (host, host, host, DANE_PORT, host, record)
+    d = Nsd({"test": "\n".join("%s IN MX 10 mx\n" % name for name in ("bank", "partner", "far")) + "mx IN A 127.0.0.1\n",
+             "signed": signed, "broken": signed}, signed=("signed", "broken"), broken=("broken",))
     yield d
     d.close()
+
+
+DANE_PORT = free_port()
+SIGNED = "alias IN MX 10 other\nother IN CNAME mx.good\nunproved IN MX 10 mx.test.\nplain IN MX 10 none\nnone IN A 127.0.0.1\n"
 
 
 def believe(server, authority):
@@ -69,7 +83,7 @@ def use_dns(server, dns, extra=""):
 @pytest.fixture(scope="module")
 def hub(authority, dns):
     s = Server(start=False)
-    use_dns(s, dns)
+    use_dns(s, dns, "dnssec-anchors = %s\n" % dns.anchors)
     s.start()
     s.relax()
     s.mailbox("alice@example.com", "Pw-alice 7%x")
@@ -84,6 +98,12 @@ def hub(authority, dns):
     s.close()
 
 
+def digest(cert):
+    """SHA-256 of the certificate's key, as a TLSA record has it."""
+    key = run(["openssl", "x509", "-in", cert[0], "-pubkey", "-noout"]).stdout
+    return hashlib.sha256(run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key).stdout).hexdigest()
+
+
 def send(server, marker, to, headers=b""):
     with server.session(source=APP) as c:
         r = c.send_mail("alice@example.com", to, message(marker, "alice@example.com", to, headers=headers))
@@ -93,7 +113,7 @@ def send(server, marker, to, headers=b""):
 class Route:
     """A connector to one port, where a next hop of the test listens; what is queued for it is gone afterwards."""
 
-    def __init__(self, server, port, extra="", spaces="*.test,bank.test,partner.test,far.test"):
+    def __init__(self, server, port, extra="", spaces="*.test,bank.test,partner.test,far.test,*.signed,*.broken"):
         self.server, self.name = server, "route"
         server.shell("New-SendConnector -Name route -AddressSpaces '%s' -Port %d %s" % (spaces.replace(",", "','"), port, extra))
         settle()
@@ -174,6 +194,44 @@ def test_tls_levels(hub, authority, marker, level, domain, cert, says):
             assert got["tls"] or cert is None
             if not says:
                 wait_logged(hub, r"event=delivery .*to=far\.test .*verified-by=" + ("none" if level == "EncryptionOnly" else "ca"))
+    finally:
+        sink.close()
+
+
+@pytest.mark.parametrize("domain,verified,says", [
+    ("good.signed", "dane", None), ("alias.signed", "dane", None), ("useless.signed", "none", None), ("plain.signed", "none", None),
+    ("unproved.signed", "none", None), ("bad.signed", None, "no matching DANE TLSA records"), ("good.broken", None, "DNSSEC")])
+def test_dane(hub, dane_cert, marker, domain, verified, says):
+    """A real signed zone; the server's certificate is self-signed, so that nothing but the record can verify it."""
+    sink = Sink(tls=server_context(dane_cert), port=DANE_PORT)
+    try:
+        with Route(hub, sink.port) as route:
+            send(hub, marker, "x@" + domain)
+            if says:
+                route.error(marker, says)
+                assert not sink.messages and (sink.sessions == 0 or "TLSA" in says)
+            else:
+                assert wait_for(lambda: "the message; " + hub.log_text()[-1500:], lambda: sink.got(marker))[0]["tls"]
+                wait_logged(hub, r"event=delivery .*to=%s .*verified-by=%s" % (domain.replace(".", r"\."), verified))
+    finally:
+        sink.close()
+
+
+def test_dane_is_never_switched_off(hub, marker):
+    """A server that has TLSA records and does not offer TLS gets nothing; Mandatory also refuses those without records."""
+    sink = Sink(port=DANE_PORT)
+    try:
+        with Route(hub, sink.port, "-Fqdn off.example.net") as route:  # a name of its own: no connection that rests is used again
+            send(hub, marker, "x@good.signed")
+            route.error(marker, "DANE asks for TLS", "does not offer STARTTLS")
+            send(hub, marker + "-plain", "x@plain.signed")
+            wait_for("mail where there are no records", lambda: sink.got(marker + "-plain"))
+            hub.shell("Set-SendConnector route -SmtpDaneMode Mandatory")
+            settle()
+            send(hub, marker + "-more", "x@plain.signed")
+            route.error(marker + "-more", "SmtpDaneMode Mandatory", "no TLSA records")
+            hub.shell("Set-SendConnector route -SmtpDaneMode None")
+            wait_for("all of it", lambda: sink.got(marker + "-more") and sink.got(marker), 30)
     finally:
         sink.close()
 

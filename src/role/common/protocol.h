@@ -31,8 +31,9 @@ enum message_type {
         1,         /* u32 index, u32 receive count, str state, bool change user, u32 uid, u32 gid, str user, node */
     CONTROL_LINK,  /* u8 peer role, u32 peer index, u8 enum link_purpose; 1 descriptor */
     CONTROL_DRAIN, /* take no new work, finish what is under way, then end */
-    CONTROL_RELOAD,   /* SIGHUP: node, read again. node: str host, bool debug, str nameservers */
-    CONTROL_LISTEN,   /* receive only: str endpoint; 1 descriptor, a listening socket */
+    CONTROL_RELOAD, /* SIGHUP: node, read again. node: str host, bool debug, str nameservers, str path of the DNSSEC
+                       anchors */
+    CONTROL_LISTEN, /* receive only: str endpoint; 1 descriptor, a listening socket */
     CONTROL_UNLISTEN, /* receive only: str endpoint */
     CONTROL_IDENTITY, /* receive, deliver: bool first of a new set, bool last of it, str chain PEM, str key PEM */
     CONTROL_TICKET_KEYS, /* receive only: two ticket keys, TLS_TICKET_KEY_LEN bytes each */

@@ -161,8 +161,10 @@ static bool take_node(struct role *role, struct cursor *c)
     struct span host = cursor_bytes(c, sizeof role->host - 1);
     bool debug = cursor_bool(c);
     struct span nameservers = cursor_bytes(c, sizeof role->nameservers - 1);
+    struct span anchors = cursor_bytes(c, sizeof role->dnssec_anchors - 1);
     if (!cursor_done(c))
         return false;
+    snprintf(role->dnssec_anchors, sizeof role->dnssec_anchors, "%.*s", SPAN_ARG(anchors));
     snprintf(role->host, sizeof role->host, "%.*s", SPAN_ARG(host));
     snprintf(role->nameservers, sizeof role->nameservers, "%.*s", SPAN_ARG(nameservers));
     log_set_threshold(debug ? LOG_DEBUG : LOG_INFO);

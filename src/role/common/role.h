@@ -40,11 +40,12 @@ struct role {
     const struct role_main *main;
     uv_loop_t loop;
     struct link *control;
-    uint32_t index;         /* of several receive processes */
-    uint32_t receive_count; /* how many receive processes there are */
-    char state[1024];       /* path of the state folder, NUL-terminated */
-    char host[256];         /* this server's own name */
-    char nameservers[256];  /* for DNS, comma-separated; empty: the system's */
+    uint32_t index;           /* of several receive processes */
+    uint32_t receive_count;   /* how many receive processes there are */
+    char state[1024];         /* path of the state folder, NUL-terminated */
+    char host[256];           /* this server's own name */
+    char nameservers[256];    /* for DNS, comma-separated; empty: the system's */
+    char dnssec_anchors[256]; /* path of a file; empty: the DNS is not validated */
     struct sandbox_user user;
     /* LINK_WORK links by peer; receive peers by index, the others at 0. NULL while a peer is down. */
     struct link *links[ROLE_KINDS][ROLE_RECEIVE_MAX];

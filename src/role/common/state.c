@@ -73,6 +73,9 @@ static bool apply_setting(struct node_settings *s, struct span key, struct span 
         return copy_text(s->domain, sizeof s->domain, value);
     if (span_eq(key, SPAN("nameservers")))
         return copy_text(s->nameservers, sizeof s->nameservers, value);
+    if (span_eq(key, SPAN("dnssec-anchors")))
+        return (value.len == 0 || value.ptr[0] == '/') &&
+               copy_text(s->dnssec_anchors, sizeof s->dnssec_anchors, value);
     if (span_eq(key, SPAN("port-offset")))
         return num_parse_u32(value, 64000, &s->port_offset);
     if (span_eq(key, SPAN("receivers")))
@@ -101,7 +104,8 @@ static enum err_code parse_settings(const char *path, struct span text, struct n
             !apply_setting(&s, span_trim(span_head(line, eq)), span_trim(span_from(line, eq + 1))))
             return err_set(err, ERR_INVALID,
                            "%s line %d is not understood: `%.*s`; known are hostname, domain, role (hub, edge), "
-                           "port-offset (0..64000), receivers (0..64), log-level (info, debug), nameservers",
+                           "port-offset (0..64000), receivers (0..64), log-level (info, debug), nameservers, "
+                           "dnssec-anchors (the path of a file)",
                            path, number, SPAN_ARG(line));
     }
     if (!s.host[0])
@@ -225,7 +229,9 @@ enum err_code state_seal(const char *state, const struct node_settings *s, struc
         "hostname = %s\ndomain = %s\nrole = %s\nport-offset = %u\n",
         s->host, s->domain, s->edge ? "edge" : "hub", s->port_offset);
     buf_addf(&b, "# receivers = 0          receive processes, 0: one per core\n# log-level = info       or debug\n"
-                 "# nameservers = ADDRESS  for MX look-ups, instead of the system's\n");
+                 "# nameservers = ADDRESS  for MX look-ups, instead of the system's\n"
+                 "# dnssec-anchors = FILE   such as /usr/share/dns/root.key: validates the DNS (for DANE); read at "
+                 "start\n");
     code = b.failed ? err_set(err, ERR_NO_MEMORY, "out of memory") : write_flushed(fresh, buf_span(&b), err);
     buf_done(&b);
     if (!code && rename(fresh, path) < 0)

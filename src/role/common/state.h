@@ -17,6 +17,7 @@ struct node_settings {
     uint32_t receivers;             /* number of receive processes; 0: one per core */
     bool debug;                     /* log level debug */
     char nameservers[256];          /* addresses for DNS, comma-separated; empty: the system's */
+    char dnssec_anchors[256];       /* file of trust anchors; empty: the DNS is not validated */
 };
 
 /*

@@ -41,9 +41,11 @@ static bool draining;
 /* Trust is read here, where its files can be. Without any, mail flows where no certificate need be verified. */
 static enum err_code prepare(struct role *role, struct err *err)
 {
-    (void)role;
     const struct tls_client_options options = {.minimum = TLS_VERSION_1_2};
     trust_prepare();
+    enum err_code code = trust_read_anchors(role->dnssec_anchors, err);
+    if (code)
+        return code;
     return tls_client_context_new(&options, &tls, err);
 }
 
@@ -67,7 +69,8 @@ static struct tls_identity *identity(void *context, struct span name)
 static enum err_code start_resolver(struct generation *g, struct err *err)
 {
     struct span forwarders[FORWARDERS_MAX], rest = span_of(g->nameservers), item;
-    struct resolver_unbound_options options = {.loop = &g->role->loop, .forwarders = forwarders};
+    struct resolver_unbound_options options = {
+        .loop = &g->role->loop, .forwarders = forwarders, .anchors = trust_anchors()};
     while (span_split(&rest, ',', &item)) {
         item = span_trim(item);
         if (item.len && options.forwarder_count == FORWARDERS_MAX)

@@ -115,6 +115,7 @@ static void send_config(struct bench *b, uint16_t dns_port)
     put_bytes(&out, SPAN("me.test"));
     put_bool(&out, false);
     put_bytes(&out, span_of(nameservers));
+    put_bytes(&out, SPAN(""));
     assert_int_equal(link_send(b->control, CONTROL_CONFIG, 0, buf_span(&out), NULL, 0), ERR_NONE);
     buf_done(&out);
 }

@@ -5,12 +5,14 @@
 #include "runtime/log.h"
 #include "tls/tls.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { TRUST_BYTES_MAX = 8 << 20, PIECE = 64 * 1024 };
+enum { TRUST_BYTES_MAX = 8 << 20, ANCHORS_MAX = 256 * 1024, PIECE = 64 * 1024 };
 
 static struct buf of_system; /* PEM */
+static struct buf anchors;
 static struct tls_trust *partners, *anybody;
 
 static void log_unusable(const struct err *err)
@@ -20,22 +22,43 @@ static void log_unusable(const struct err *err)
     log_end(&l);
 }
 
+/* False, with errno, when it cannot be read whole. */
+static bool read_file(const char *path, size_t max, struct buf *ret)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+    buf_init(ret, max);
+    for (char *p = NULL; fd >= 0 && (p = buf_reserve(ret, PIECE)) && (n = read(fd, p, PIECE)) > 0;)
+        buf_commit(ret, (size_t)n);
+    int saved = ret->failed ? EFBIG : errno;
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+    return n == 0 && !ret->failed;
+}
+
 void trust_prepare(void)
 {
     const char *path = tls_system_trust_path();
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    ssize_t n = 0;
-    buf_init(&of_system, TRUST_BYTES_MAX);
-    for (char *p = NULL; fd >= 0 && (p = buf_reserve(&of_system, PIECE)) && (n = read(fd, p, PIECE)) > 0;)
-        buf_commit(&of_system, (size_t)n);
-    if (fd >= 0)
-        close(fd);
-    if (fd >= 0 && n == 0 && !of_system.failed)
+    if (path && read_file(path, TRUST_BYTES_MAX, &of_system))
         return;
     buf_clear(&of_system);
     log_text(LOG_WARNING, "no-system-trust",
              "the system has no bundle of trusted certificates that can be read where it is usually kept, such as "
              "/etc/ssl/certs/ca-certificates.crt; certs/trusted is all there is");
+}
+
+enum err_code trust_read_anchors(const char *path, struct err *err)
+{
+    if (!path[0] || read_file(path, ANCHORS_MAX, &anchors))
+        return ERR_NONE;
+    return err_errno(err, errno,
+                     "cannot read the DNSSEC trust anchors in %s, which dnssec-anchors in node.conf names", path);
+}
+
+struct span trust_anchors(void)
+{
+    return buf_span(&anchors);
 }
 
 static void replace(struct tls_trust **at, struct span pem)

@@ -95,6 +95,7 @@ static void send_config(struct fixture *f)
     put_bytes(&f->body, SPAN("mail.example.com"));
     put_bool(&f->body, false);
     put_bytes(&f->body, SPAN(""));
+    put_bytes(&f->body, SPAN(""));
     send_control(f, CONTROL_CONFIG, NULL);
 }
 

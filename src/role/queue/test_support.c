@@ -220,6 +220,7 @@ static void send_config(struct bench *b)
     put_bytes(&out, SPAN("mail.example.com"));
     put_bool(&out, false);
     put_bytes(&out, SPAN(""));
+    put_bytes(&out, SPAN(""));
     assert_int_equal(link_send(bench_link(b, BENCH_CONTROL), CONTROL_CONFIG, 0, buf_span(&out), NULL, 0), ERR_NONE);
     buf_done(&out);
 }

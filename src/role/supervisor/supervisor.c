@@ -101,6 +101,7 @@ void supervisor_put_node(const struct supervisor *s, struct buf *out)
     put_bytes(out, span_of(s->node.host));
     put_bool(out, s->node.debug);
     put_bytes(out, span_of(s->node.nameservers));
+    put_bytes(out, span_of(s->node.dnssec_anchors));
 }
 
 /* All or nothing: what cannot be read or used leaves everything as it was. */

@@ -1,5 +1,6 @@
 """NSD, authoritative for the zones of a test, on loopback; ldns-signzone signs what is to be validated."""
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,11 +26,12 @@ remote-control:
 class Nsd:
     """zones: {name: records, one a line}. What is in `signed` gets a key; `anchors` is a file with their DS records."""
 
-    def __init__(self, zones, signed=()):
+    def __init__(self, zones, signed=(), broken=()):
+        """The signatures of what is `broken` are none of its key's."""
         self.dir = tempfile.mkdtemp(prefix="mailreeve-nsd-")
         self.port = free_port()
         self.keys, self.proc = {}, None
-        self.anchors = self.dir + "/anchors"
+        self.anchors, self.broken = self.dir + "/anchors", broken
         for name in signed:
             out = run([program("ldns-keygen"), "-r", "/dev/urandom", "-a", "ECDSAP256SHA256", "-k", name], cwd=self.dir).stdout
             self.keys[name] = out.decode().strip()
@@ -51,6 +53,11 @@ class Nsd:
             if name in self.keys:
                 run([program("ldns-signzone"), path, "%s/%s" % (self.dir, self.keys[name])], cwd=self.dir)
                 path += ".signed"
+            if name in self.broken:
+                with open(path, encoding="ascii") as f:
+                    text = f.read()
+                with open(path, "w", encoding="ascii") as f:
+                    f.write(re.sub(r"(RRSIG\s+(?:MX|A|TLSA|CNAME)\s.* )(\S)(\S+)$", lambda m: m[1] + ("B" if m[2] == "A" else "A") + m[3], text, flags=re.M))
             conf += "zone:\n  name: %s\n  zonefile: %s\n" % (name, path)
         with open(self.dir + "/nsd.conf", "w", encoding="ascii") as f:
             f.write(conf)

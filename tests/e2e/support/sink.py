@@ -22,6 +22,10 @@ class Sink:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # ends accept(), which would hold the port
+        except OSError:
+            pass
         self.listener.close()
 
     def got(self, marker):
