@@ -18,6 +18,7 @@
 struct delivery_engine;
 struct delivery_task; /* one job under way */
 struct resolver;
+struct sts;
 struct tls_context;
 struct tls_identity;
 struct tls_trust;
@@ -168,7 +169,8 @@ typedef void delivery_log_fn(void *context, const struct delivery_log_row *row);
 struct delivery_options {
     uv_loop_t *loop;
     struct resolver
-        *resolver; /* borrowed until closed() comes; NULL: address literals, "localhost" and unix sockets only */
+        *resolver;   /* borrowed until closed() comes; NULL: address literals, "localhost" and unix sockets only */
+    struct sts *sts; /* for mta_sts; borrowed likewise; NULL: no domain has a policy */
     struct tls_context *tls; /* a client context, borrowed; NULL: as if nobody offered TLS */
     /* This server's certificate for a name, to prove itself with; NULL where there is none. NULL itself: there
      * never is. */

@@ -115,6 +115,8 @@ struct hop_tls hop_tls_decide(const struct delivery_destination *to, const struc
         h.refusal = "the domain's MTA-STS policy does not list the host";
     if (to->require_tls)
         require_tls(&h, facts);
+    h.testing = facts->sts == HOP_STS_TESTING && h.proof == HOP_PROOF_NONE && h.level != HOP_CLEAR;
+    h.testing_listed = h.testing && facts->sts_listed;
     h.domain = domain_of(to, facts, &h);
     return h;
 }

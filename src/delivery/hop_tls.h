@@ -58,8 +58,10 @@ struct hop_tls {
     bool present;       /* this server proves itself as well: without a certificate of its own, no mail */
     bool require_tls;   /* the server must offer REQUIRETLS, and gets it with MAIL (RFC 8689) */
     enum tls_verified verified; /* what a hop that gave the proof is verified by */
-    const char *rule;           /* who asks for it, in an administrator's words */
-    const char *refusal;        /* not NULL: this host gets no mail, whatever it proves; why */
+    /* A policy in mode testing, of which the hop is only to tell what it would have refused; the host is in it. */
+    bool testing, testing_listed;
+    const char *rule;    /* who asks for it, in an administrator's words */
+    const char *refusal; /* not NULL: this host gets no mail, whatever it proves; why */
 };
 
 /* The destination is SMTP's or LMTP's. */

@@ -406,6 +406,8 @@ void smtp_connection_describe(const struct smtp_connection *c, struct arena *are
     ret->tls.version = arena_dup(arena, c->tls_outcome.version);
     ret->tls.cipher = arena_dup(arena, c->tls_outcome.cipher);
     ret->tls.peer = arena_dup(arena, c->tls_outcome.peer);
+    const char *failure = smtp_peer_testing(c);
+    ret->tls.policy_failure = arena_dup(arena, span_of(failure ? failure : ""));
     ret->dsn_offered = c->client && smtp_client_offers_dsn(c->client);
     ret->reused = c->reused;
 }

@@ -103,6 +103,9 @@ struct tls_conn *smtp_peer_connect(struct smtp_connection *c, struct span name, 
  * for, in the connection's arena. */
 const char *smtp_peer_check(struct smtp_connection *c);
 
+/* What a policy in mode testing would refuse the hop for; NULL: nothing, or there is none. */
+const char *smtp_peer_testing(const struct smtp_connection *c);
+
 /* smtp_pool.c: connections that rest, the oldest first */
 /* Adds one; gives the oldest when there are more than may rest now: the caller ends it. */
 struct smtp_connection *smtp_pool_add(struct smtp_connection *c);

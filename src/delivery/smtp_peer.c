@@ -73,6 +73,15 @@ static const char *problem_of(const struct smtp_connection *c)
     return tls_peer_names_domain(c->tls, c->hop.domain) ? NULL : "does not name that domain";
 }
 
+const char *smtp_peer_testing(const struct smtp_connection *c)
+{
+    if (!c->hop.testing)
+        return NULL;
+    if (!c->hop.testing_listed)
+        return "the policy does not list the host";
+    return c->tls_done ? tls_peer_problem(c->tls) : "no TLS";
+}
+
 const char *smtp_peer_check(struct smtp_connection *c)
 {
     struct tls_info info = tls_info(c->tls);

@@ -99,8 +99,10 @@ bool smtp_route_next_host(struct smtp_task *s)
         s->host.port = lmtp ? LMTP_PORT : SMTP_PORT;
     s->address_next = s->address_count = 0;
     s->load.tlsa_count = 0;
-    s->facts =
-        (struct hop_facts){.host = s->host.name, .named_securely = s->task.job.to.host_count > 0 || s->mx_secure};
+    s->facts = (struct hop_facts){.host = s->host.name,
+                                  .sts = s->policy ? s->policy->mode : HOP_STS_NONE,
+                                  .sts_listed = s->policy && sts_policy_lists(s->policy, s->host.name),
+                                  .named_securely = s->task.job.to.host_count > 0 || s->mx_secure};
     s->local = lmtp && s->host.name.len && s->host.name.ptr[0] == '/';
     s->address_count = s->local ? 1 : resolver_literal(s->host.name, s->addresses);
     if (s->address_count)
@@ -186,7 +188,7 @@ static void on_mx(void *context, const struct resolver_answer *a)
     smtp_transport_advance(s);
 }
 
-void smtp_route_ask_domain(struct smtp_task *s)
+static void ask_exchangers(struct smtp_task *s)
 {
     struct span domain = s->task.job.to.mx_domain;
     struct resolver *resolver = s->task.engine->options.resolver;
@@ -202,5 +204,49 @@ void smtp_route_ask_domain(struct smtp_task *s)
     } else if (smtp_route_asked(s, resolver ? resolver_ask_mx(resolver, domain, on_mx, s) : NULL, domain)) {
         return;
     }
+    smtp_transport_advance(s);
+}
+
+/* ---- its policy ---- */
+
+static bool wants_policy(const struct smtp_task *s)
+{
+    const struct delivery_destination *to = &s->task.job.to;
+    const struct delivery_options *o = &s->task.engine->options;
+    const struct hop_facts with = {.sts = HOP_STS_ENFORCE, .sts_listed = true};
+    return to->mta_sts && to->kind == DELIVERY_SMTP && o->sts && o->tls && resolver_name_valid(to->mx_domain) &&
+           hop_tls_decide(to, &with).verified == TLS_VERIFIED_MTA_STS;
+}
+
+static void on_policy(void *context, const struct sts_policy *policy)
+{
+    struct smtp_task *s = context;
+    s->sts_question = NULL;
+    struct sts_policy *copy = policy ? ARENA_ARRAY(&s->task.arena, 1, struct sts_policy) : NULL;
+    if (policy && (!copy || !sts_policy_copy(policy, &s->task.arena, copy))) {
+        struct delivery_result r =
+            smtp_route_failure(s, DELIVERY_TEMPORARY, "4.3.0", "MTA-STS", s->task.job.to.mx_domain,
+                               "there is no memory for its policy");
+        smtp_route_note(s, &r);
+        smtp_transport_advance(s);
+        return;
+    }
+    s->policy = copy;
+    ask_exchangers(s);
+}
+
+void smtp_route_ask_domain(struct smtp_task *s)
+{
+    if (!wants_policy(s)) {
+        ask_exchangers(s);
+        return;
+    }
+    s->sts_question = sts_ask(s->task.engine->options.sts, s->task.job.to.mx_domain, on_policy, s);
+    if (s->sts_question)
+        return;
+    struct delivery_result r =
+        smtp_route_failure(s, DELIVERY_TEMPORARY, "4.3.0", "MTA-STS", s->task.job.to.mx_domain,
+                           "there is no memory to ask for its policy");
+    smtp_route_note(s, &r);
     smtp_transport_advance(s);
 }

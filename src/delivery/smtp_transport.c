@@ -6,8 +6,8 @@
  * leads to the next; whatever is said about the envelope or the content is final for this attempt. When all failed,
  * a temporary failure outweighs a permanent one, since that host may take the mail later.
  *
- * Invariants: at most one of `question` and `connection` is set, and neither once the task has ended; a resting
- * connection that turns out to be dead costs a fresh start and decides nobody.
+ * Invariants: at most one of `question`, `sts_question` and `connection` is set, and neither once the task has
+ * ended; a resting connection that turns out to be dead costs a fresh start and decides nobody.
  */
 #include "delivery/smtp_transport.h"
 
@@ -35,7 +35,7 @@ static void on_timer_closed(uv_handle_t *h)
 
 static void end(struct smtp_task *s)
 {
-    ASSERT(!s->ended && !s->question && !s->connection);
+    ASSERT(!s->ended && !s->question && !s->sts_question && !s->connection);
     s->ended = true;
     uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
@@ -289,11 +289,14 @@ static void smtp_cancel(struct delivery_task *t)
         return;
     if (s->question)
         resolver_question_cancel(s->question);
+    if (s->sts_question)
+        sts_question_cancel(s->sts_question);
     if (s->connection) {
         smtp_connection_describe(s->connection, &t->arena, &t->report);
         smtp_connection_abandon(s->connection);
     }
     s->question = NULL;
+    s->sts_question = NULL;
     s->connection = NULL;
     give_up(s, &delivery_cancelled);
 }

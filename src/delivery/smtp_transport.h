@@ -6,6 +6,7 @@
 
 #include "delivery/resolver.h"
 #include "delivery/smtp_connection.h"
+#include "delivery/sts.h"
 
 struct smtp_task {
     struct delivery_task task;
@@ -19,12 +20,14 @@ struct smtp_task {
     bool local;                /* it is a unix socket, the only "address" */
     struct ip_addr addresses[RESOLVER_ADDRESSES_MAX];
     size_t address_count, address_next;
-    bool mx_secure;         /* DNSSEC proves which hosts these are */
-    struct hop_facts facts; /* about the host in hand */
-    struct hop_tls hop;     /* what it needs */
-    bool without_tls;       /* once more to the same address, after TLS did not come about */
-    struct span tlsa_base;  /* whose TLSA records are asked for, or were */
+    bool mx_secure;                  /* DNSSEC proves which hosts these are */
+    struct hop_facts facts;          /* about the host in hand */
+    struct hop_tls hop;              /* what it needs */
+    bool without_tls;                /* once more to the same address, after TLS did not come about */
+    struct span tlsa_base;           /* whose TLSA records are asked for, or were */
+    const struct sts_policy *policy; /* of the domain; NULL: it has none */
     struct resolver_question *question;
+    struct sts_question *sts_question;
     struct smtp_connection *connection;
     bool reused, stale;
     struct delivery_result failure; /* the best so far; stage NULL: none */
@@ -33,7 +36,8 @@ struct smtp_task {
 /* Goes on to the next thing that can be tried, or ends. */
 void smtp_transport_advance(struct smtp_task *s);
 
-/* Asks for the exchangers of the job's domain; smtp_transport_advance follows. */
+/* Asks for what is to be known of the job's domain: its policy, where that decides, then its exchangers;
+ * smtp_transport_advance follows. */
 void smtp_route_ask_domain(struct smtp_task *s);
 /* Takes the next host in hand. False when its addresses are being asked for: then smtp_transport_advance follows.
  */

@@ -265,6 +265,7 @@ static void test_all(void **state UNUSED)
         assert_true(!(to.domain_secure || to.exchange_server) || (h.present && h.level == HOP_MUST));
         assert_int_equal(h.domain.len != 0, h.proof == HOP_PROOF_DOMAIN || h.proof == HOP_PROOF_HOST);
         assert_int_equal(h.require_tls, to.require_tls);
+        assert_true(!h.testing || (f.sts == HOP_STS_TESTING && h.testing_listed == f.sts_listed));
         assert_true(!to.require_tls || h.refusal || h.proof > HOP_PROOF_TRUSTED);
         assert_true(h.proof != HOP_PROOF_DANE || h.refusal || f.dane == HOP_DANE_RECORDS);
         assert_true(h.verified != TLS_VERIFIED_MTA_STS || h.refusal || f.sts_listed);

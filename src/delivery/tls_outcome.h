@@ -15,12 +15,15 @@ enum tls_verified {
     TLS_VERIFIED_COUNT,
 };
 
-/* Printable, whatever the other side sent. In the clear all of it is empty. */
+/* Printable, whatever the other side sent. In the clear all but the last is empty. */
 struct tls_outcome {
     struct span version; /* "TLSv1.3" */
     struct span cipher;
     enum tls_verified verified;
     struct span peer; /* the first names of the server's certificate, separated by commas */
+    /* For what an MTA-STS policy in mode testing would have refused the hop; in the clear too. Empty: for nothing.
+     */
+    struct span policy_failure;
 };
 
 /* "none", "ca", "dane", "mta-sts", "domain-secure", "pinned". */

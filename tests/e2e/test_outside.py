@@ -1,9 +1,11 @@
 """How mail leaves securely: domain security with partners."""
 import hashlib
+import http.server
 import os
 import shutil
 import signal
 import ssl
+import threading
 
 import pytest
 
@@ -41,13 +43,20 @@ def dns(dane_cert):
     signed = SIGNED
     for host, record in (("good", "3 1 1 " + digest(dane_cert)), ("bad", "3 1 1 " + "00" * 32), ("useless", "1 1 1 " + digest(dane_cert))):
         signed += "%s IN MX 10 mx.%s\nmx.%s IN A 127.0.0.1\n_%d._tcp.mx.%s IN TLSA %s\n" % (host, host, host, DANE_PORT, host, record)
-    d = Nsd({"test": "\n".join("%s IN MX 10 mx\n" % name for name in ("bank", "partner", "far")) + "mx IN A 127.0.0.1\n",
+    sts = "".join("{0} IN MX 10 mx.{0}\nmx.{0} IN A 127.0.0.1\nmta-sts.{0} IN A {1}\n_mta-sts.{0} IN TXT \"v=STSv1; id=1;\"\n".format(name, WEB)
+                  for name in POLICIES)
+    d = Nsd({"test": sts + "\n".join("%s IN MX 10 mx\n" % name for name in ("bank", "partner", "far")) + "mx IN A 127.0.0.1\n",
              "signed": signed, "broken": signed}, signed=("signed", "broken"), broken=("broken",))
     yield d
     d.close()
 
 
 DANE_PORT = free_port()
+WEB = "127.0.0.9"  # where the policies are fetched, on port 443
+ENFORCE = "version: STSv1\r\nmode: enforce\r\nmx: mx.%s.test\r\nmax_age: 86400\r\n"
+POLICIES = {"enforced": ENFORCE % "enforced", "selfsigned": ENFORCE % "selfsigned", "cleartext": ENFORCE % "cleartext", "elsewhere": ENFORCE % "other",
+            "trial": (ENFORCE % "trial").replace("enforce", "testing"), "untried": "version: STSv1\nmode: none\nmax_age: 86400\n",
+            "missing": None, "forged": ENFORCE % "forged", "garbled": "<html>no policy</html>"}
 SIGNED = "alias IN MX 10 other\nother IN CNAME mx.good\nunproved IN MX 10 mx.test.\nplain IN MX 10 none\nnone IN A 127.0.0.1\n"
 
 
@@ -232,6 +241,86 @@ def test_dane_is_never_switched_off(hub, marker):
             route.error(marker + "-more", "SmtpDaneMode Mandatory", "no TLSA records")
             hub.shell("Set-SendConnector route -SmtpDaneMode None")
             wait_for("all of it", lambda: sink.got(marker + "-more") and sink.got(marker), 30)
+    finally:
+        sink.close()
+
+
+class PolicyServer:
+    """HTTPS for the policy hosts of all domains; whose certificate is forged has one that nobody trusts."""
+
+    def __init__(self, authority, other_authority):
+        self.contexts = {"mta-sts.%s.test" % n: server_context((other_authority if n == "forged" else authority).issue("mta-sts.%s.test" % n)) for n in POLICIES}
+        self.asked, server = [], self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                name = self.headers["Host"].split(".")[1]
+                server.asked.append((name, self.path))
+                policy = POLICIES[name] if self.path == "/.well-known/mta-sts.txt" else None
+                self.send_response(200 if policy else 404)
+                self.send_header("Content-Type", "text/plain")
+                self.end_headers()
+                self.wfile.write((policy or "").encode())
+
+            def log_message(self, *_):
+                pass
+        self.httpd = http.server.ThreadingHTTPServer((WEB, 443), Handler)
+        context = server_context(authority.issue("other.test"))
+        context.sni_callback = self._choose
+        self.httpd.socket = context.wrap_socket(self.httpd.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+
+    def _choose(self, sock, name, _):
+        sock.context = self.contexts.get(name, sock.context)
+
+    def close(self):
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+
+@pytest.fixture(scope="module")
+def web(authority, other_authority):
+    s = PolicyServer(authority, other_authority)
+    yield s
+    s.close()
+
+
+@pytest.mark.parametrize("name,cert,logged,says", [
+    ("enforced", "own", "verified-by=mta-sts", None),
+    ("selfsigned", "self-signed", None, "self-signed certificate"),
+    ("cleartext", None, None, "the server does not offer STARTTLS"),
+    ("elsewhere", "own", None, "policy does not list the host"),
+    ("trial", None, 'mta-sts-testing="?no TLS', None),
+    ("untried", None, "tls=none", None),
+    ("missing", None, "tls=none", None),
+    ("forged", None, "tls=none", None),
+    ("garbled", None, "tls=none", None)])
+def test_mta_sts(hub, web, authority, marker, name, cert, logged, says):
+    domain = name + ".test"
+    made = {"own": lambda: authority.issue("mx." + domain), "self-signed": lambda: self_signed(authority.dir, "mx." + domain), None: lambda: None}[cert]()
+    sink = Sink(tls=server_context(made) if made else None)
+    try:
+        with Route(hub, sink.port) as route:
+            send(hub, marker, "x@" + domain)
+            if says:
+                route.error(marker, "MTA-STS policy asks for TLS with a trusted certificate of mx." + domain, says)
+                assert not sink.messages
+                hub.shell("Set-SendConnector route -MtaStsMode None")
+            wait_for(lambda: "the message; " + hub.log_text()[-1500:], lambda: sink.got(marker), 30)
+            if logged:
+                wait_logged(hub, r"event=delivery .*to=%s .*%s" % (domain, logged))
+            assert (name, "/.well-known/mta-sts.txt") in web.asked or name == "forged"
+            if name in ("missing", "forged", "garbled"):
+                wait_logged(hub, r"event=mta-sts-failed .*" + domain)
+            hub.shell("Set-SendConnector route -MtaStsMode Opportunistic -Fqdn again.example.net")
+            settle()
+            asked = len(web.asked)
+            send(hub, marker + "-again", "x@" + domain)
+            if says:
+                route.error(marker + "-again", "MTA-STS policy")
+            else:
+                wait_for("the second message", lambda: sink.got(marker + "-again"))
+            assert len(web.asked) == asked, "what was fetched is remembered, a failure too"
     finally:
         sink.close()
 

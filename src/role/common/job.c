@@ -8,7 +8,7 @@
  * headers, u32 inactivity, str log name, str helo name, str user, bool exchange server, u32 count * str pin, bool
  * password follows, str password. report: u32 count * (u8 outcome, u16 code, str enhanced, str text, str stage,
  * bool connection fault), str host, str ip, str tls version, str tls cipher, u8 verified by, str names of the
- * peer's certificate, bool dsn offered, bool reused.
+ * peer's certificate, str policy failure, bool dsn offered, bool reused.
  *
  * Invariants: counts are checked against what is left of the body before memory is taken. A report of at most
  * JOB_RECIPIENTS_MAX results fits into a frame behind an octet, whatever the other side of the delivery said: a
@@ -32,7 +32,7 @@ enum {
     RESULT_MIN = 1 + 2 + 4 + 4 + 4 + 1,
     RESULT_MAX = RESULT_MIN + ENHANCED_MAX + STAGE_MAX, /* without its text */
     REPORT_MAX = FRAME_BODY_MAX - 1,
-    REPORT_REST_MAX = 4 + 5 * (4 + JOB_REPORT_TEXT_MAX) + 3, /* what is not results */
+    REPORT_REST_MAX = 4 + 6 * (4 + JOB_REPORT_TEXT_MAX) + 3, /* what is not results */
 };
 
 _Static_assert(JOB_RECIPIENTS_MAX *(RESULT_MAX + 64) + REPORT_REST_MAX <= REPORT_MAX,
@@ -284,6 +284,7 @@ void job_put_report(struct buf *out, const struct delivery_report *report)
     put_line(out, report->tls.cipher, JOB_REPORT_TEXT_MAX);
     put_u8(out, (uint8_t)report->tls.verified);
     put_line(out, report->tls.peer, JOB_REPORT_TEXT_MAX);
+    put_line(out, report->tls.policy_failure, JOB_REPORT_TEXT_MAX);
     put_bool(out, report->dsn_offered);
     put_bool(out, report->reused);
 }
@@ -328,6 +329,7 @@ bool job_get_report(struct span body, size_t count, struct arena *arena, struct 
     report.tls.cipher = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
     report.tls.verified = (enum tls_verified)get_enum(&c, TLS_VERIFIED_COUNT - 1);
     report.tls.peer = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
+    report.tls.policy_failure = get_line(&c, JOB_REPORT_TEXT_MAX, arena);
     report.dsn_offered = cursor_bool(&c);
     report.reused = cursor_bool(&c);
     if (!cursor_done(&c))

@@ -268,6 +268,7 @@ static void reports(void **state)
                                            .tls.cipher = SPAN("TLS_AES_256_GCM_SHA384"),
                                            .tls.verified = TLS_VERIFIED_PINNED,
                                            .tls.peer = SPAN("mx.far.test"),
+                                           .tls.policy_failure = SPAN("no TLS"),
                                            .reused = true};
     struct delivery_report back = {0};
     struct arena a;
@@ -289,6 +290,7 @@ static void reports(void **state)
     CHECK_SPAN("ip", back.remote_ip, report.remote_ip);
     CHECK_SPAN("version", back.tls.version, report.tls.version);
     CHECK_SPAN("peer", back.tls.peer, report.tls.peer);
+    CHECK_SPAN("policy failure", back.tls.policy_failure, report.tls.policy_failure);
     CHECK_SPAN("cipher", back.tls.cipher, report.tls.cipher);
     assert_true(back.tls.verified == TLS_VERIFIED_PINNED && back.reused && !back.dsn_offered);
 
@@ -361,6 +363,7 @@ static void long_reports(void **state)
                                                .remote_ip = huge,
                                                .tls.version = huge,
                                                .tls.peer = huge,
+                                               .tls.policy_failure = huge,
                                                .tls.cipher = huge};
         job_put_report(&b, &report);
         assert_false(b.failed);

@@ -8,6 +8,7 @@
 #include "delivery/resolver_unbound.h"
 
 #include "delivery/delivery.h"
+#include "delivery/sts.h"
 #include "role/common/event_sender.h"
 #include "role/common/identity_set.h"
 #include "role/common/roles.h"
@@ -29,11 +30,14 @@ struct generation {
     struct generation *next;
     struct role *role;
     struct resolver *resolver;
+    struct sts *sts;
     char host[sizeof((struct role *)0)->host], nameservers[sizeof((struct role *)0)->nameservers];
     bool ending;
 };
 
 static struct tls_context *tls;
+static struct https *https;
+static struct sts_cache *policies;     /* of the domains that mail goes to; a reload forgets nothing */
 static struct generation *generations; /* the current one first */
 static uv_timer_t drain_timer;
 static bool draining;
@@ -81,6 +85,20 @@ static enum err_code start_resolver(struct generation *g, struct err *err)
     return resolver_unbound_new(&options, &g->resolver, err);
 }
 
+static void on_policy_failed(void *context, struct span domain, const char *why)
+{
+    (void)context;
+    log_text(LOG_WARNING, "mta-sts-failed",
+             "the MTA-STS policy of %.*s cannot be fetched: %s; the one before counts while it lasts",
+             SPAN_ARG(domain), why);
+}
+
+static enum err_code start_policies(struct generation *g, struct err *err)
+{
+    g->sts = sts_new(&g->role->loop, g->resolver, https, policies, on_policy_failed, NULL);
+    return g->sts ? ERR_NONE : err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
 static enum err_code start_engine(struct generation *g, struct err *err)
 {
     char mail_root[1200];
@@ -88,6 +106,7 @@ static enum err_code start_engine(struct generation *g, struct err *err)
         return err_set(err, ERR_LIMIT, "the path of the state folder is too long");
     struct delivery_options options = {.loop = &g->role->loop,
                                        .resolver = g->resolver,
+                                       .sts = g->sts,
                                        .tls = tls,
                                        .identity = identity,
                                        .trust = trust_for,
@@ -96,6 +115,17 @@ static enum err_code start_engine(struct generation *g, struct err *err)
                                        .hostname = span_of(g->host),
                                        .log = send_log_row};
     return delivery_engine_new(&options, &g->jobs.engine, err);
+}
+
+static void generation_free(struct generation *g)
+{
+    resolver_close(g->resolver);
+    free(g);
+}
+
+static void on_policies_closed(void *context)
+{
+    generation_free(context);
 }
 
 /* Becomes the current one. */
@@ -109,10 +139,14 @@ static enum err_code generation_start(struct role *role, struct err *err)
     memcpy(g->nameservers, role->nameservers, sizeof g->nameservers);
     enum err_code code = start_resolver(g, err);
     if (!code)
+        code = start_policies(g, err);
+    if (!code)
         code = start_engine(g, err);
     if (code) {
-        resolver_close(g->resolver);
-        free(g);
+        if (g->sts)
+            sts_close(g->sts, on_policies_closed, g);
+        else
+            generation_free(g);
         return code;
     }
     g->next = generations;
@@ -127,8 +161,7 @@ static void on_engine_closed(void *context)
     while (*at != g)
         at = &(*at)->next;
     *at = g->next;
-    resolver_close(g->resolver);
-    free(g);
+    sts_close(g->sts, on_policies_closed, g);
     if (!draining || generations)
         return;
     event_sender_flush();
@@ -147,6 +180,10 @@ static void generation_end(struct jobs *jobs)
 
 static enum err_code start(struct role *role, struct err *err)
 {
+    https = https_new(&role->loop, trust_pem, NULL);
+    policies = sts_cache_new();
+    if (!https || !policies)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     enum err_code code = generation_start(role, err);
     if (code)
         return code;

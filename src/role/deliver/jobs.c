@@ -81,6 +81,8 @@ static void log_report(const struct delivery_job *job, const struct delivery_rep
             log_span(&l, "certificate", report->tls.peer);
         }
     }
+    if (report->tls.policy_failure.len)
+        log_span(&l, "mta-sts-testing", report->tls.policy_failure);
     if (failure) {
         log_str(&l, "stage", failure->stage);
         log_int(&l, "code", failure->code);

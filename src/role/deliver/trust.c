@@ -11,7 +11,7 @@
 
 enum { TRUST_BYTES_MAX = 8 << 20, ANCHORS_MAX = 256 * 1024, PIECE = 64 * 1024 };
 
-static struct buf of_system; /* PEM */
+static struct buf of_system, of_anybody; /* PEM */
 static struct buf anchors;
 static struct tls_trust *partners, *anybody;
 
@@ -75,20 +75,25 @@ void trust_take(const struct frame *f)
 {
     struct large_body_view body = {0};
     struct err err = {0};
-    struct buf all;
     if (large_body_open(f, TRUST_BYTES_MAX, &body, &err)) {
         log_unusable(&err);
         return;
     }
-    buf_init(&all, 2 * TRUST_BYTES_MAX);
-    buf_add(&all, buf_span(&of_system));
+    buf_done(&of_anybody);
+    buf_init(&of_anybody, 2 * TRUST_BYTES_MAX);
+    buf_add(&of_anybody, buf_span(&of_system));
     if (!span_eq(body.bytes,
                  buf_span(&of_system))) /* the supervisor hands over the system's where there are no others */
-        buf_add(&all, body.bytes);
+        buf_add(&of_anybody, body.bytes);
     replace(&partners, body.bytes);
-    replace(&anybody, buf_span(&all));
-    buf_done(&all);
+    replace(&anybody, buf_span(&of_anybody));
     large_body_close(&body);
+}
+
+struct span trust_pem(void *context)
+{
+    (void)context;
+    return buf_span(&of_anybody);
 }
 
 struct tls_trust *trust_for(void *context, bool partner)

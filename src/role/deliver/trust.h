@@ -20,3 +20,5 @@ void trust_take(const struct frame *f);
 /* For new connections (delivery_options.trust); the context is not read. NULL: there are none, or none has come
  * yet; the context has none either. */
 struct tls_trust *trust_for(void *context, bool partner);
+/* Those for anybody, as PEM, for fetches by HTTPS; valid until the next trust_take. */
+struct span trust_pem(void *context);
