@@ -67,6 +67,7 @@ struct delivery_destination {
     bool mta_sts;            /* so does the policy of mx_domain (RFC 8461) */
     /* Of the message (RFC 8689): REQUIRETLS; or TLS-Required: No, which waives DANE and MTA-STS. */
     bool require_tls, tls_optional;
+    bool carry_require_tls; /* REQUIRETLS is said where the server offers it; require_tls also insists on that */
     bool force_helo;
     bool auth_without_tls;
     struct span helo_name;

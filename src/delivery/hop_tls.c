@@ -113,7 +113,7 @@ struct hop_tls hop_tls_decide(const struct delivery_destination *to, const struc
     struct hop_tls h = hops[rule_of(to, facts)];
     if (h.verified == TLS_VERIFIED_MTA_STS && !facts->sts_listed)
         h.refusal = "the domain's MTA-STS policy does not list the host";
-    if (to->require_tls)
+    if (to->require_tls && to->kind == DELIVERY_SMTP) /* LMTP is the final delivery */
         require_tls(&h, facts);
     h.testing = facts->sts == HOP_STS_TESTING && h.proof == HOP_PROOF_NONE && h.level != HOP_CLEAR;
     h.testing_listed = h.testing && facts->sts_listed;

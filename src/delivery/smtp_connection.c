@@ -299,6 +299,7 @@ static bool copy_target(struct smtp_connection *c, const struct smtp_target *t)
     c->client_options = (struct smtp_client_options){
         .lmtp = t->lmtp,
         .force_helo = t->force_helo,
+        .require_tls = t->hop.require_tls,
         .auth_without_tls = t->auth_without_tls,
         .tls = tls_of[t->hop.level],
         .helo_name = arena_dup(&c->arena, t->helo_name),

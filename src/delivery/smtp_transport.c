@@ -85,6 +85,16 @@ static void on_done(void *owner)
         end(s);
 }
 
+/* What this message alone asks of the host says nothing about the others that wait for it. */
+static bool concerns_message(const struct smtp_task *s, const struct delivery_result *r)
+{
+    static const enum smtp_client_stage stages[] = {SMTP_CLIENT_HELLO, SMTP_CLIENT_STARTTLS};
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++)
+        if (s->hop.require_tls && r->code == 0 && r->stage == smtp_client_stage_name(stages[i]))
+            return true;
+    return false;
+}
+
 static void on_failed(void *owner, const struct delivery_result *r, bool tls_broke)
 {
     struct smtp_task *s = owner;
@@ -102,8 +112,10 @@ static void on_failed(void *owner, const struct delivery_result *r, bool tls_bro
         s->without_tls = true;
         s->address_next--;
     } else {
+        struct delivery_result noted = *r;
+        noted.connection_fault &= !concerns_message(s, r);
         s->without_tls = false;
-        smtp_route_note(s, r);
+        smtp_route_note(s, &noted);
     }
     smtp_transport_advance(s);
 }
@@ -123,6 +135,7 @@ static void pass_over(struct smtp_task *s)
         s, s->hop.require_tls ? DELIVERY_PERMANENT : DELIVERY_TEMPORARY, s->hop.require_tls ? "5.7.30" : "4.7.5",
         "STARTTLS", s->host.name, text.failed ? s->hop.refusal : arena_dup(&s->task.arena, buf_span(&text)).ptr);
     buf_done(&text);
+    r.connection_fault = !s->hop.require_tls;
     smtp_route_note(s, &r);
     s->address_next = s->address_count;
 }
@@ -248,7 +261,8 @@ static bool prepare(struct smtp_task *s)
                     .ret = (enum smtp_client_ret)job->ret,
                     .eight_bit = job->eight_bit,
                     .utf8 = job->utf8,
-                    .binary = job->binary},
+                    .binary = job->binary,
+                    .require_tls = job->to.carry_require_tls},
         .front = job->front,
         .body_from = job->body_from,
         .body = job->body,

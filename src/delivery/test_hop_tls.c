@@ -4,7 +4,7 @@
 
 #define TO(level_, ...)                                                                                            \
     {                                                                                                              \
-        .tls = DELIVERY_TLS_##level_, .mx_domain = SPAN_INIT("far.test"), __VA_ARGS__                              \
+        .kind = DELIVERY_SMTP, .tls = DELIVERY_TLS_##level_, .mx_domain = SPAN_INIT("far.test"), __VA_ARGS__       \
     }
 #define HOST      .host = SPAN_INIT("mx.far.test")
 #define DANE_CERT " asks for TLS with a certificate that a TLSA record of the host matches"
@@ -184,7 +184,7 @@ static const struct {
      {HOST, .named_securely = true},
      REQUIRED},
     {"REQUIRETLS without TLS",
-     {.tls = DELIVERY_TLS_NONE, .require_tls = true},
+     {.kind = DELIVERY_SMTP, .tls = DELIVERY_TLS_NONE, .require_tls = true},
      {HOST, .named_securely = true},
      HOP_CLEAR,
      .says = "IgnoreSTARTTLS asks for TLS",
@@ -245,7 +245,7 @@ static void test_all(void **state UNUSED)
 {
     for (unsigned n = 0; n < 5 * 2 * 2 * 3 * 2 * 2 * 3 * 3 * 2 * 2; n++) {
         unsigned rest = n;
-        struct delivery_destination to = {.mx_domain = SPAN("far.test")};
+        struct delivery_destination to = {.kind = DELIVERY_SMTP, .mx_domain = SPAN("far.test")};
         struct hop_facts f = {.host = SPAN("mx.far.test")};
         to.tls = (enum delivery_tls)(rest % 5), rest /= 5;
         to.domain_secure = rest % 2, rest /= 2;

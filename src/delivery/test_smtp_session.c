@@ -130,6 +130,50 @@ static void test_dane(void **state)
     bench_free(b);
 }
 
+/* REQUIRETLS: to a host that DNSSEC and a TLSA record prove, and that promises the same; else the sender is told.
+ */
+static void test_require_tls(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new((struct delivery_options){.idle_ms = -1});
+    char tlsa[100], owner[64];
+    struct span print = tls_identity_fingerprint(b->identity);
+    snprintf(owner, sizeof owner, "_%u._tcp.mx.secure.test", b->server[0].port);
+    snprintf(tlsa, sizeof tlsa, "030001%.*s", SPAN_ARG(print));
+    b->rows[ARRAY_LEN(dns)] = (struct resolver_fake_row){owner, RESOLVER_TLSA, tlsa, .secure = true};
+    b->server[0].tls = b->server_tls;
+    b->job.to.host_count = 0;
+    b->job.to.mx_port = b->server[0].port;
+    b->job.to.dane = DELIVERY_DANE_OPPORTUNISTIC;
+    b->job.to.require_tls = b->job.to.carry_require_tls = true;
+    b->job.to.mx_domain = SPAN("dane.test");
+    deliver(
+        b, "no promise",
+        "permanent 0 5.7.30 the sender requires TLS on the whole way (REQUIRETLS), which the server does not offer "
+        "to promise (EHLO)\n");
+    assert_int_equal(b->server[0].messages, 0);
+    assert_false(b->fault); /* other mail for the host does not wait for it */
+    b->server[0].extensions = "REQUIRETLS";
+    deliver(b, "promised and proved", TAKEN);
+    assert_int_equal(b->verified, TLS_VERIFIED_DANE);
+    assert_non_null(
+        memmem(b->server[0].said.ptr, b->server[0].said.len, "MAIL FROM:<s@near.test> SIZE=13 REQUIRETLS", 42));
+    b->server[0].connections = 0;
+    b->job.to.mx_domain = SPAN("weak.test");
+    deliver(b, "nobody proves the MX",
+            "permanent 0 5.7.30 mx.secure.test: the sender (REQUIRETLS) asks for TLS with a trusted certificate of "
+            "mx.secure.test: neither DNSSEC nor an MTA-STS policy proves that the host takes the domain's mail, as "
+            "REQUIRETLS demands (STARTTLS)\n");
+    assert_int_equal(b->server[0].connections, 0);
+    assert_false(b->fault);
+    b->job.to.mx_domain = SPAN("open.test");
+    deliver(b, "a certificate of another name",
+            "temporary 0 4.7.5 the sender (REQUIRETLS) asks for TLS with a trusted certificate of "
+            "open.secure.test: the "
+            "server's certificate (localhost): hostname mismatch (STARTTLS) (STARTTLS)\n");
+    bench_free(b);
+}
+
 struct credentials {
     struct tls_identity *own;
     struct tls_trust *trust;
@@ -388,10 +432,12 @@ static void test_large_body(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tls),         cmocka_unit_test(test_refused_hosts), cmocka_unit_test(test_dane),
-        cmocka_unit_test(test_proof),       cmocka_unit_test(test_tls_silence),   cmocka_unit_test(test_auth),
-        cmocka_unit_test(test_lmtp_socket), cmocka_unit_test(test_reuse),         cmocka_unit_test(test_rset),
-        cmocka_unit_test(test_idle),        cmocka_unit_test(test_large_body),
+        cmocka_unit_test(test_tls),   cmocka_unit_test(test_refused_hosts),
+        cmocka_unit_test(test_dane),  cmocka_unit_test(test_require_tls),
+        cmocka_unit_test(test_proof), cmocka_unit_test(test_tls_silence),
+        cmocka_unit_test(test_auth),  cmocka_unit_test(test_lmtp_socket),
+        cmocka_unit_test(test_reuse), cmocka_unit_test(test_rset),
+        cmocka_unit_test(test_idle),  cmocka_unit_test(test_large_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,7 @@ static struct span why_missing(struct explanation *e, const char *keyword, bool 
         {"SMTPUTF8", "SmtpUtf8Enabled", CONNECTOR_SMTP_UTF8},
         {"XORAR", "OrarEnabled", CONNECTOR_ORAR},
         {"XLONGADDR", "LongAddressesEnabled", CONNECTOR_LONG_ADDRESSES},
+        {"REQUIRETLS", "RequireTlsExtensionEnabled", CONNECTOR_OFFERS_REQUIRE_TLS},
     };
     if (strcmp(keyword, "STARTTLS") == 0)
         return explain_why_no_starttls(e);
@@ -109,15 +110,15 @@ static struct span why_missing(struct explanation *e, const char *keyword, bool 
 
 static bool describe(struct explanation *e, struct span reply, bool tls, struct explain_offer *ret)
 {
-    static const char *const all[] = {"SIZE",     "PIPELINING", "DSN",      "ENHANCEDSTATUSCODES",
-                                      "STARTTLS", "AUTH",       "8BITMIME", "BINARYMIME",
-                                      "CHUNKING", "SMTPUTF8",   "XORAR",    "XLONGADDR"};
+    static const char *const all[] = {
+        "SIZE",     "PIPELINING", "DSN",   "ENHANCEDSTATUSCODES", "STARTTLS",  "AUTH", "8BITMIME", "BINARYMIME",
+        "CHUNKING", "SMTPUTF8",   "XORAR", "XLONGADDR",           "REQUIRETLS"};
     struct explain_missing *missing = EXPLAIN_ARRAY(e, ARRAY_LEN(all) + 1, struct explain_missing);
     *ret = (struct explain_offer){.reachable = reply.len, .missing = missing};
     if (!missing || !read_keywords(e, reply, ret))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(all) && ret->reachable; i++) {
-        bool expected = !(tls && strcmp(all[i], "STARTTLS") == 0);
+        bool expected = strcmp(all[i], tls ? "STARTTLS" : "REQUIRETLS") != 0; /* not under TLS, nor before it */
         if (expected && !offers(ret, span_of(all[i])))
             missing[ret->missing_count++] = (struct explain_missing){all[i], why_missing(e, all[i], tls)};
     }

@@ -86,6 +86,7 @@ struct smtp_server_profile gate_profile(const struct policy *p, const struct rec
         .starttls_available = place->certificate && gate_uses_tls(c) && !is_implicit(c),
         .tls_active = is_implicit(c),
         .require_tls = c->flags & CONNECTOR_REQUIRE_TLS,
+        .offers_require_tls = c->flags & CONNECTOR_OFFERS_REQUIRE_TLS,
         .require_ehlo_domain = c->flags & CONNECTOR_REQUIRE_EHLO_DOMAIN,
         .auth_before_tls = first_mechanism(gssapi),
         .auth_before_tls_count = mechanism_count(gssapi, basic && !after_tls_only),

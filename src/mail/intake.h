@@ -62,6 +62,7 @@ struct intake_result {
      * When false, a check that depends on them must refuse.
      */
     bool authors_complete;
+    bool tls_optional;   /* TLS-Required: No (RFC 8689, 5) */
     uint32_t hops;       /* Received fields, before any was removed */
     uint32_t local_hops; /* ... of them by one of local_names */
     bool eight_bit_header, eight_bit_body;

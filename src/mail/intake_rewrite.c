@@ -21,6 +21,7 @@ enum known_field {
     FIELD_BCC,
     FIELD_RETURN_PATH,
     FIELD_AUTH_AS,
+    FIELD_TLS_REQUIRED,
 };
 
 static enum known_field known_field(struct span name)
@@ -39,6 +40,7 @@ static enum known_field known_field(struct span name)
         {SPAN_INIT("Resent-Bcc"), FIELD_BCC},
         {SPAN_INIT("Return-Path"), FIELD_RETURN_PATH},
         {SPAN_INIT("X-MS-Exchange-Organization-AuthAs"), FIELD_AUTH_AS},
+        {SPAN_INIT("TLS-Required"), FIELD_TLS_REQUIRED},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (span_ieq(name, table[i].name))
@@ -147,6 +149,7 @@ static void note_fields(struct intake *i, struct rewriting *w, struct missing *r
         case FIELD_SUBJECT: note_text(i, f.value, INTAKE_SUBJECT_MAX, &r->subject); break;
         case FIELD_FROM: note_from(i, w, f.value); break;
         case FIELD_SENDER: note_sender(i, w, f.value); break;
+        case FIELD_TLS_REQUIRED: r->tls_optional |= span_ieq(span_trim(f.value), SPAN("No")); break;
         case FIELD_BCC:
         case FIELD_RETURN_PATH:
         case FIELD_OTHER: break;

@@ -213,6 +213,7 @@ static void facts(void **state)
         uint32_t hops;
         bool eight_header, eight_body;
         size_t header_bytes;
+        bool tls_optional;
     } rows[] = {
         {"all there",
          "Message-ID:\r\n <1@x>\r\nSubject: two\r\n words\r\nFrom: A <a@B>, b@b\r\nSender: c@c\r\n" R "\r\nx",
@@ -237,6 +238,8 @@ static void facts(void **state)
          "From: 1@a,2@a,3@a,4@a,5@a,6@a,7@a,8@a,9@a,10@a,11@a,12@a,13@a,14@a,15@a,16@a,17@a\r\n\r\n", "<new@id>",
          "", "1@a 2@a 3@a 4@a 5@a 6@a 7@a 8@a 9@a 10@a 11@a 12@a 13@a 14@a 15@a 16@a", "", false, 0, false, false,
          83},
+        {"TLS-Required: No", "tls-required:  no \r\n\r\n", "<new@id>", "", "", "", true, 0, false, false, 20, true},
+        {"TLS-Required: Yes", "TLS-Required: Yes\r\n\r\n", "<new@id>", "", "", "", true, 0, false, false, 19},
         {"From in the body", "A: b\r\n\r\nFrom: x@x\r\n", "<new@id>", "", "", "", true, 0, false, false, 6},
     };
     struct intake_options o = with(true, true);
@@ -256,6 +259,7 @@ static void facts(void **state)
         CHECK_SPAN(rows[i].name, buf_span(&from), span_of(rows[i].from));
         CHECK_SPAN(rows[i].name, r.sender, span_of(rows[i].sender));
         CHECK_INT(rows[i].name, r.authors_complete, rows[i].complete);
+        CHECK_INT(rows[i].name, r.tls_optional, rows[i].tls_optional);
         CHECK_INT(rows[i].name, r.hops, rows[i].hops);
         CHECK_INT(rows[i].name, r.eight_bit_header, rows[i].eight_header);
         CHECK_INT(rows[i].name, r.eight_bit_body, rows[i].eight_body);

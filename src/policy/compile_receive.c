@@ -99,6 +99,7 @@ static const struct compile_flag connector_flags[] = {
     {"LongAddressesEnabled", CONNECTOR_LONG_ADDRESSES, false},
     {"OrarEnabled", CONNECTOR_ORAR, false},
     {"EnableAuthGSSAPI", CONNECTOR_AUTH_GSSAPI, false},
+    {"RequireTlsExtensionEnabled", CONNECTOR_OFFERS_REQUIRE_TLS, true},
 };
 
 #define NARROW(property, field, otherwise)                                                                         \

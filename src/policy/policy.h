@@ -56,8 +56,9 @@ enum connector_flag {
     CONNECTOR_PROXY_V2 = 1 << 15,
     CONNECTOR_LONG_ADDRESSES = 1 << 16,
     CONNECTOR_ORAR = 1 << 17,
-    CONNECTOR_AUTH_GSSAPI = 1 << 18, /* counts with AUTH_INTEGRATED only */
-    CONNECTOR_FLAGS_ALL = (1 << 19) - 1,
+    CONNECTOR_AUTH_GSSAPI = 1 << 18,        /* counts with AUTH_INTEGRATED only */
+    CONNECTOR_OFFERS_REQUIRE_TLS = 1 << 19, /* REQUIRETLS, RFC 8689 */
+    CONNECTOR_FLAGS_ALL = (1 << 20) - 1,
 };
 
 /* By what MessageRateLimit counts (MessageRateSource). */

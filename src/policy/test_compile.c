@@ -56,7 +56,7 @@ static void test_receive_connector(void **state UNUSED)
          CONNECTOR_ENABLED | CONNECTOR_CHUNKING | CONNECTOR_BINARY_MIME | CONNECTOR_EIGHT_BIT_MIME | CONNECTOR_DSN |
              CONNECTOR_ENHANCED_CODES | CONNECTOR_SMTP_UTF8 | CONNECTOR_REQUIRE_TLS | CONNECTOR_IMPLICIT_TLS |
              CONNECTOR_VERBOSE_LOG | CONNECTOR_PROXY_V1 | CONNECTOR_PROXY_V2 | CONNECTOR_LONG_ADDRESSES |
-             CONNECTOR_ORAR},
+             CONNECTOR_ORAR | CONNECTOR_OFFERS_REQUIRE_TLS},
         {"rate source", c->rate_source, RATE_BY_ALL},
     };
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
@@ -129,7 +129,7 @@ static void test_defaults(void **state UNUSED)
         {"flags", c->flags,
          CONNECTOR_ENABLED | CONNECTOR_PIPELINING | CONNECTOR_CHUNKING | CONNECTOR_BINARY_MIME |
              CONNECTOR_EIGHT_BIT_MIME | CONNECTOR_DSN | CONNECTOR_ENHANCED_CODES | CONNECTOR_SMTP_UTF8 |
-             CONNECTOR_BARE_LF_REJECTION},
+             CONNECTOR_BARE_LF_REJECTION | CONNECTOR_OFFERS_REQUIRE_TLS},
         {"rate source", c->rate_source, RATE_BY_ADDRESS},
         {"send flags", s->flags, SEND_ENABLED | SEND_DNS_ROUTING},
         {"send port", s->port, 25},

@@ -98,6 +98,10 @@ static const struct schema_property properties[] = {
     SCHEMA_SWITCH("EnhancedStatusCodesEnabled", SINCE_2007, "True",
                   "Whether EHLO lists ENHANCEDSTATUSCODES and replies carry them."),
     SCHEMA_SWITCH("SmtpUtf8Enabled", SINCE_2016, "True", "Whether EHLO lists SMTPUTF8."),
+    SCHEMA_SWITCH(
+        "RequireTlsExtensionEnabled", SINCE_OURS, "True",
+        "Whether EHLO lists REQUIRETLS under TLS (RFC 8689): a sender can ask that a message goes to servers "
+        "alone that are verified and promise the same."),
     SCHEMA_SWITCH("BareLinefeedRejectionEnabled", SINCE_2016, "True",
                   "A message with a bare LF is refused. False: each is made CRLF; it never ends the message."),
     SCHEMA_SWITCH(

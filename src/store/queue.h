@@ -38,7 +38,9 @@ enum queue_flag {
     QUEUE_REPORT = 1 << 3,   /* one of our own notifications */
     QUEUE_RET_FULL = 1 << 4, /* RFC 3461 4.3 */
     QUEUE_RET_HDRS = 1 << 5,
-    QUEUE_INTERNAL = 1 << 6, /* submitted from inside the organisation */
+    QUEUE_INTERNAL = 1 << 6,     /* submitted from inside the organisation */
+    QUEUE_REQUIRE_TLS = 1 << 7,  /* REQUIRETLS (RFC 8689) */
+    QUEUE_TLS_OPTIONAL = 1 << 8, /* TLS-Required: No */
 };
 
 /* The numbers are on disk. All but QUEUE_PENDING are final. */

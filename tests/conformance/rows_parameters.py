@@ -356,6 +356,20 @@ def require_tls(w):
         assert s.mail("x@outside.test") == 250
 
 
+def promise(w):
+    c = w.connector(ANON)
+    with c.session() as s:
+        assert "REQUIRETLS" not in s.ext
+        expect(s.cmd("MAIL FROM:<x@outside.test> REQUIRETLS"), "555 5.5.4")
+        s.starttls()
+        assert "REQUIRETLS" in s.ext
+        assert s.cmd("MAIL FROM:<x@outside.test> REQUIRETLS") == 250
+    with c.set("-RequireTlsExtensionEnabled $false").session() as s:
+        s.starttls()
+        assert "REQUIRETLS" not in s.ext
+        expect(s.cmd("MAIL FROM:<x@outside.test> REQUIRETLS"), "555 5.5.4")
+
+
 def require_ehlo(w):
     c = w.connector(ANON)
     with c.connect() as s:
@@ -559,6 +573,7 @@ P = Section("6.1", "Parameters of receive connectors", (
     Row("Confirm, WhatIf, DomainController", "common parameters", AS, what_if),
     Row("Remove-ReceiveConnector", "asks for confirmation", AS, removal),
     Row("Get-ReceiveConnector", "columns Identity, Bindings, Enabled", AS, columns, "Name instead of Identity, and the ranges and groups behind them."),
+    Row("RequireTlsExtensionEnabled", "does not exist", BEYOND, boolean("RequireTlsExtensionEnabled", Y, promise), "REQUIRETLS (RFC 8689), offered under TLS."),
     Row("ImplicitTls", "does not exist", BEYOND, param("ImplicitTls", N, good=[("$true", Y)], wire=implicit), "TLS from the first byte, as on port 465."),
     Row("TlsMinimumVersion", "does not exist", BEYOND, param("TlsMinimumVersion", "Tls12", good=["Tls13"], bad=["Ssl3"], wire=tls_minimum),
         "Per connector, so that one old device does not weaken the rest."),

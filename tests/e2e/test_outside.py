@@ -245,6 +245,50 @@ def test_dane_is_never_switched_off(hub, marker):
         sink.close()
 
 
+def send_required(server, marker, to, option=" REQUIRETLS", headers=b""):
+    with server.session(source=APP) as c:
+        c.starttls()
+        assert c.cmd("MAIL FROM:<alice@example.com>" + option) == 250
+        assert c.cmd("RCPT TO:<%s>" % to) == 250
+        assert c.cmd("DATA") == 354
+        c.send(message(marker, "alice@example.com", to, headers=headers) + b".\r\n")
+        assert c.reply() == 250
+
+
+@pytest.mark.parametrize("domain,promise,says", [
+    ("good.signed", True, None), ("good.signed", False, "which the server does not offer to promise"),
+    ("far.test", True, "neither DNSSEC nor an MTA-STS policy proves")])
+def test_requiretls(hub, dane_cert, marker, domain, promise, says):
+    """To a server that is proved and promises the same; otherwise the sender is told at once."""
+    sink = Sink(tls=server_context(dane_cert), port=DANE_PORT, extensions=("SIZE", "8BITMIME") + (("REQUIRETLS",) if promise else ()))
+    try:
+        with Route(hub, sink.port, "-Fqdn %s.example.net" % ("promise" if promise else "none")):
+            send_required(hub, marker, "x@" + domain)
+            if says:
+                report = hub.wait_mail("alice@example.com", marker)[0]
+                assert b"5.7.30" in report and says.encode() in report.replace(b"\r\n ", b" ").replace(b"\n ", b" "), report
+                assert not sink.messages
+            else:
+                got = wait_for(lambda: "the message; " + hub.log_text()[-1500:], lambda: sink.got(marker))[0]
+                assert got["tls"] and "REQUIRETLS" in got["params"], got
+    finally:
+        sink.close()
+
+
+def test_tls_required_no(hub, dane_cert, marker):
+    """A sender may waive what the receiving domain asks for."""
+    sink = Sink(port=DANE_PORT)
+    try:
+        with Route(hub, sink.port, "-Fqdn waived.example.net") as route:
+            send(hub, marker + "-waived", "x@good.signed", headers=b"TLS-Required: No\r\n")
+            assert not wait_for("the message", lambda: sink.got(marker + "-waived"))[0]["tls"]
+            send(hub, marker + "-held", "x@good.signed")
+            route.error(marker + "-held", "DANE asks for TLS")
+            assert not sink.got(marker + "-held")
+    finally:
+        sink.close()
+
+
 class PolicyServer:
     """HTTPS for the policy hosts of all domains; whose certificate is forged has one that nobody trusts."""
 

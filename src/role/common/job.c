@@ -4,11 +4,11 @@
  * job: u64 message id, u64 received, str sender, u32 count * (str address, str orcpt, u8 notify, u32 index), bool
  *   eight-bit, bool utf8, bool binary, str envid, u8 ret, u64 size, bool first attempt, u8 kind, str mailbox, u32
  *   count * (str host, u16 port), str mx domain, u16 mx port, u8 tls, str tls domain, bool domain secure, u8
- * dane, bool mta-sts, bool require tls, bool tls optional, bool force helo, bool auth without tls, u8 remove
- * headers, u32 inactivity, str log name, str helo name, str user, bool exchange server, u32 count * str pin, bool
- * password follows, str password. report: u32 count * (u8 outcome, u16 code, str enhanced, str text, str stage,
- * bool connection fault), str host, str ip, str tls version, str tls cipher, u8 verified by, str names of the
- * peer's certificate, str policy failure, bool dsn offered, bool reused.
+ * dane, bool mta-sts, bool require tls, bool tls optional, bool carry require tls, bool force helo, bool auth
+ * without tls, u8 remove headers, u32 inactivity, str log name, str helo name, str user, bool exchange server, u32
+ * count * str pin, bool password follows, str password. report: u32 count * (u8 outcome, u16 code, str enhanced,
+ * str text, str stage, bool connection fault), str host, str ip, str tls version, str tls cipher, u8 verified by,
+ * str names of the peer's certificate, str policy failure, bool dsn offered, bool reused.
  *
  * Invariants: counts are checked against what is left of the body before memory is taken. A report of at most
  * JOB_RECIPIENTS_MAX results fits into a frame behind an octet, whatever the other side of the delivery said: a
@@ -58,6 +58,7 @@ static void put_destination(struct buf *out, const struct delivery_destination *
     put_bool(out, to->mta_sts);
     put_bool(out, to->require_tls);
     put_bool(out, to->tls_optional);
+    put_bool(out, to->carry_require_tls);
     put_bool(out, to->force_helo);
     put_bool(out, to->auth_without_tls);
     put_u8(out, (uint8_t)to->remove_headers);
@@ -187,6 +188,7 @@ static struct delivery_destination get_destination(struct cursor *c, struct aren
     to.mta_sts = cursor_bool(c);
     to.require_tls = cursor_bool(c);
     to.tls_optional = cursor_bool(c);
+    to.carry_require_tls = cursor_bool(c);
     to.force_helo = cursor_bool(c);
     to.auth_without_tls = cursor_bool(c);
     to.remove_headers = get_enum(c, HEADER_EXIT_ALL);

@@ -15,6 +15,8 @@ void submission_put(struct buf *out, const struct submission *s)
     put_u8(out, (uint8_t)s->body);
     put_u8(out, (uint8_t)s->ret);
     put_bool(out, s->smtp_utf8);
+    put_bool(out, s->require_tls);
+    put_bool(out, s->tls_optional);
     put_bool(out, s->eight_bit);
     put_bool(out, s->internal);
     put_bytes(out, s->connector);
@@ -64,6 +66,8 @@ bool submission_get(struct span bytes, struct arena *arena, struct submission *r
     s.body = (enum smtp_body)cursor_u8(&c);
     s.ret = (enum smtp_ret)cursor_u8(&c);
     s.smtp_utf8 = cursor_bool(&c);
+    s.require_tls = cursor_bool(&c);
+    s.tls_optional = cursor_bool(&c);
     s.eight_bit = cursor_bool(&c);
     s.internal = cursor_bool(&c);
     s.connector = cursor_bytes(&c, TEXT_MAX);

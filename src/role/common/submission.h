@@ -25,8 +25,9 @@ struct submission {
     enum smtp_body body;
     enum smtp_ret ret;
     bool smtp_utf8;
-    bool eight_bit; /* there are octets beyond ASCII in it */
-    bool internal;  /* from a user or a trusted server of the organisation */
+    bool require_tls, tls_optional; /* RFC 8689 */
+    bool eight_bit;                 /* there are octets beyond ASCII in it */
+    bool internal;                  /* from a user or a trusted server of the organisation */
     struct span connector, remote_ip, user;
     struct span helo, local_ip, session, tls; /* for tracking: as HELO gave it, 16 hex digits, "TLSv1.3 cipher" */
     const struct submission_recipient *recipients;

@@ -46,6 +46,7 @@ static struct delivery_job example(const struct secret *password)
                .mta_sts = true,
                .require_tls = true,
                .tls_optional = true,
+               .carry_require_tls = true,
                .force_helo = true,
                .inactivity_ms = 600000,
                .log_name = SPAN("To the net"),
@@ -101,6 +102,7 @@ static void check_job(const char *name, const struct delivery_job *got, const st
     CHECK_INT(name, got->to.mta_sts, want->to.mta_sts);
     CHECK_INT(name, got->to.require_tls, want->to.require_tls);
     CHECK_INT(name, got->to.tls_optional, want->to.tls_optional);
+    CHECK_INT(name, got->to.carry_require_tls, want->to.carry_require_tls);
     CHECK_SPAN(name, got->to.tls_domain, want->to.tls_domain);
     CHECK_INT(name, got->to.pin_count, want->to.pin_count);
     for (size_t i = 0; i < want->to.pin_count; i++)

@@ -264,6 +264,9 @@ static bool start(struct parcel *p)
     struct delivery_job job = job_of(a->mail, list, take_recipients(p, a, &arena, list));
     secret_init(&password, 4096);
     next_hop_fill(&job.to, policy_ref_policy(p->policy), &p->route, hosts, pins, &password);
+    job.to.carry_require_tls = a->mail->envelope.flags & QUEUE_REQUIRE_TLS;
+    job.to.require_tls = job.to.carry_require_tls && job.sender.len; /* a report is better sent than lost */
+    job.to.tls_optional = a->mail->envelope.flags & QUEUE_TLS_OPTIONAL;
     buf_init(&head, JOB_HEAD_MAX);
     job_put(&head, &job);
     arena_clear(&arena);

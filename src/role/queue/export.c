@@ -59,6 +59,8 @@ static void put_sender(struct buf *b, const struct queue_message *m)
         buf_addf(b, " ENVID=%.*s", SPAN_ARG(m->envid));
     if (m->flags & QUEUE_UTF8)
         buf_add(b, SPAN(" SMTPUTF8"));
+    if (m->flags & QUEUE_REQUIRE_TLS)
+        buf_add(b, SPAN(" REQUIRETLS"));
     buf_add(b, SPAN("\r\n"));
 }
 

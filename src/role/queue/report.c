@@ -120,8 +120,9 @@ static bool tells_of_failure(const struct dsn *d)
 
 static bool returns_all(const struct dsn *d, const struct queue_message *m, uint64_t attach_max)
 {
-    return (m->flags & QUEUE_RET_FULL) && !(m->flags & QUEUE_BINARY) && m->size <= attach_max &&
-           m->size <= ORIGINAL_MAX && tells_of_failure(d);
+    /* RFC 8689, 5: with REQUIRETLS never. */
+    return (m->flags & QUEUE_RET_FULL) && !(m->flags & (QUEUE_BINARY | QUEUE_REQUIRE_TLS)) &&
+           m->size <= attach_max && m->size <= ORIGINAL_MAX && tells_of_failure(d);
 }
 
 /* d has its recipients already. */
@@ -160,7 +161,9 @@ static struct span copy_to(const struct dsn *d, const struct policy *p)
     return SPAN("");
 }
 
-static struct mail *as_mail(struct transport *t, const struct dsn *d, struct span copy, struct span body)
+/* carried: of the original's flags, what holds for the report as well. */
+static struct mail *as_mail(struct transport *t, const struct dsn *d, struct span copy, unsigned carried,
+                            struct span body)
 {
     bool utf8 = dsn_needs_utf8(d);
     struct buf subject;
@@ -170,7 +173,7 @@ static struct mail *as_mail(struct transport *t, const struct dsn *d, struct spa
     struct queue_message envelope = {.message_id = d->message_id,
                                      .received_ms = d->now_ms,
                                      .size = body.len,
-                                     .flags = QUEUE_REPORT | QUEUE_8BIT | (utf8 ? QUEUE_UTF8 : 0),
+                                     .flags = QUEUE_REPORT | QUEUE_8BIT | (utf8 ? QUEUE_UTF8 : 0) | carried,
                                      .subject = buf_span(&subject),
                                      .source = SPAN("DSN"),
                                      .recipients = to,
@@ -182,7 +185,7 @@ static struct mail *as_mail(struct transport *t, const struct dsn *d, struct spa
 
 /* As many of the recipients as fit into one; d->recipient_count says how many these are. NULL: it cannot be made.
  */
-static struct mail *make(struct transport *t, struct dsn *d, struct span copy)
+static struct mail *make(struct transport *t, struct dsn *d, struct span copy, unsigned carried)
 {
     struct buf b;
     buf_init(&b, REPORT_MAX);
@@ -200,7 +203,7 @@ static struct mail *make(struct transport *t, struct dsn *d, struct span copy)
             break;
         buf_clear(&b);
     }
-    struct mail *m = b.failed ? NULL : as_mail(t, d, copy, buf_span(&b));
+    struct mail *m = b.failed ? NULL : as_mail(t, d, copy, carried, buf_span(&b));
     buf_done(&b);
     return m;
 }
@@ -225,7 +228,7 @@ static struct mail *add(struct change *c, struct mail *original, const struct po
     describe(d, original, p, &arena);
     struct span copy = copy_to(d, p);
     if (d->from.ptr && d->message_id.ptr && d->boundary.ptr)
-        report = make(original->transport, d, copy);
+        report = make(original->transport, d, copy, original->envelope.flags & QUEUE_REQUIRE_TLS);
     log_report(original, report, d, copy);
     arena_clear(&arena);
     if (report)

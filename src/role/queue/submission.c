@@ -177,7 +177,8 @@ static unsigned flags_of(const struct submission *s)
 {
     return (s->eight_bit ? QUEUE_8BIT : 0u) | (s->body == SMTP_BODY_BINARY ? QUEUE_BINARY : 0u) |
            (s->smtp_utf8 ? QUEUE_UTF8 : 0u) | (s->ret == SMTP_RET_FULL ? QUEUE_RET_FULL : 0u) |
-           (s->ret == SMTP_RET_HDRS ? QUEUE_RET_HDRS : 0u) | (s->internal ? QUEUE_INTERNAL : 0u);
+           (s->ret == SMTP_RET_HDRS ? QUEUE_RET_HDRS : 0u) | (s->internal ? QUEUE_INTERNAL : 0u) |
+           (s->require_tls ? QUEUE_REQUIRE_TLS : 0u) | (s->tls_optional ? QUEUE_TLS_OPTIONAL : 0u);
 }
 
 static struct mail *mail_of(struct transport *t, const char *source, const struct submission *s, struct span body,

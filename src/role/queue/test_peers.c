@@ -247,6 +247,8 @@ void bench_envelope(struct buf *out, const struct bench_mail *m, uint64_t size)
                                  .envid = span_of(m->envid),
                                  .size = size,
                                  .ret = m->ret,
+                                 .require_tls = m->require_tls,
+                                 .tls_optional = m->tls_optional,
                                  .connector = SPAN("Default mail"),
                                  .remote_ip = SPAN("192.0.2.1"),
                                  .user = SPAN("alice"),

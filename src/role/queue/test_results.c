@@ -60,6 +60,11 @@ static const struct reported rows[] = {
      {FAILS, .ret = SMTP_RET_FULL},
      USER_UNKNOWN,
      .has = {"message/rfc822", "Subject: s\r\n", "\r\nhello\r\n"}},
+    {"all of it, but with REQUIRETLS",
+     {FAILS, .ret = SMTP_RET_FULL, .require_tls = true},
+     USER_UNKNOWN,
+     .has = {"text/rfc822-headers", "Subject: s\r\n"},
+     .lacks = "hello"},
     /* NOTIFY */
     {"a failure, never", {FAILS, .notify = SMTP_NOTIFY_NEVER}, USER_UNKNOWN},
     {"a failure, on success", {FAILS, .notify = SMTP_NOTIFY_SUCCESS}, USER_UNKNOWN},
@@ -89,6 +94,9 @@ static void check_report(struct bench *b, const struct reported *r)
     CHECK_TEXT(r->name, j->job.sender, "");
     CHECK_TEXT(r->name, bench_recipients(b, j), r->mail.from);
     CHECK_INT(r->name, j->job.recipients[0].notify, 0);
+    CHECK_INT(r->name, j->job.to.carry_require_tls,
+              r->mail.require_tls); /* as the message, but never lost for it */
+    CHECK_INT(r->name, j->job.to.require_tls, false);
     CHECK_HAS(r->name, j->job.body, "Auto-Submitted: auto-replied\r\n");
     for (size_t i = 0; i < ARRAY_LEN(r->has) && r->has[i]; i++)
         CHECK_HAS(r->name, j->job.body, r->has[i]);
@@ -125,7 +133,14 @@ static void job_carries(void **state)
     CHECK_TEXT("orcpt", j->recipients[0].orcpt, "rfc822;x@y.test");
     CHECK_TEXT("envid", j->envid, "E1");
     CHECK_INT("ret", j->ret, DELIVERY_RET_FULL);
+    CHECK_INT("REQUIRETLS", j->to.require_tls || j->to.carry_require_tls || j->to.tls_optional, false);
     bench_deliver(b); /* that it was relayed */
+    BENCH_SEND(b, "bob@example.com", "ok@far.test", .require_tls = true);
+    j = &bench_deliver(b)->job;
+    CHECK_INT("REQUIRETLS", j->to.require_tls && j->to.carry_require_tls && !j->to.tls_optional, true);
+    BENCH_SEND(b, "bob@example.com", "ok@far.test", .tls_optional = true);
+    j = &bench_deliver(b)->job;
+    CHECK_INT("TLS-Required: No", !j->to.require_tls && !j->to.carry_require_tls && j->to.tls_optional, true);
     bench_finish(b, 0);
 }
 

@@ -156,6 +156,7 @@ struct bench_mail {
     const char *orcpt, *envid, *subject, *body;
     enum smtp_ret ret;
     bool anonymous; /* of nobody whom the organisation knows */
+    bool require_tls, tls_optional;
 };
 
 /* The envelope of a mail as it travels. The caller frees it (buf_done). */

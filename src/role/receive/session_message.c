@@ -207,6 +207,8 @@ static void put_envelope(struct buf *b, struct session *s, const struct intake_r
                                     .body = e->mail.body,
                                     .ret = e->mail.ret,
                                     .smtp_utf8 = e->mail.smtp_utf8,
+                                    .require_tls = e->mail.require_tls,
+                                    .tls_optional = r->tls_optional && !e->mail.require_tls,
                                     .eight_bit = r->eight_bit_body || r->eight_bit_header,
                                     .internal = s->auth_as == GATE_INTERNAL,
                                     .connector = policy_text(s->policy, s->connector->name),

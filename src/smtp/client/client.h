@@ -2,7 +2,8 @@
  * client.h: the client's side of an SMTP (RFC 5321) or LMTP (RFC 2033) session, sans-I/O: the server's octets, the
  * body and the time go in; actions come out through a table of functions. Splitting the input at any octet gives
  * the same actions. Extensions used when offered: STARTTLS (3207), AUTH PLAIN and LOGIN (4954), PIPELINING (2920),
- * SIZE (1870), 8BITMIME (6152), SMTPUTF8 (6531), DSN (3461), CHUNKING with BINARYMIME (3030).
+ * SIZE (1870), 8BITMIME (6152), SMTPUTF8 (6531), DSN (3461), CHUNKING with BINARYMIME (3030),
+ * REQUIRETLS (8689).
  *
  * One session carries one message after another. A message ends in exactly one of two ways:
  *   done    every recipient had its result() before;
@@ -46,6 +47,7 @@ struct smtp_client_options {
     bool lmtp;
     bool force_helo;       /* greet with HELO, so no extension is ever used */
     bool tls_active;       /* the connection is encrypted already (implicit TLS) */
+    bool require_tls;      /* no MAIL to a server that does not offer REQUIRETLS under TLS (RFC 8689) */
     bool auth_without_tls; /* credentials may go over a connection in the clear */
     enum smtp_client_tls tls;
     struct span helo_name;         /* ours: a domain or an address literal */
@@ -79,6 +81,7 @@ struct smtp_client_message {
     struct span envid;      /* xtext as it came; may be empty */
     enum smtp_client_ret ret;
     bool eight_bit, utf8, binary;
+    bool require_tls; /* REQUIRETLS is said where it is offered under TLS */
 };
 
 enum smtp_client_outcome { SMTP_CLIENT_DELIVERED, SMTP_CLIENT_TEMPORARY, SMTP_CLIENT_PERMANENT };

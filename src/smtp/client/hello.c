@@ -68,6 +68,7 @@ static void learn_line(struct smtp_client *c, struct span line)
         {SPAN_INIT("SMTPUTF8"), CAN_SMTPUTF8},
         {SPAN_INIT("DSN"), CAN_DSN},
         {SPAN_INIT("STARTTLS"), CAN_STARTTLS},
+        {SPAN_INIT("REQUIRETLS"), CAN_REQUIRETLS},
     };
     struct span rest = span_trim(line), keyword;
     if (span_istarts(rest, SPAN("AUTH="))) { /* the form before RFC 2554 */
@@ -115,6 +116,11 @@ void smtp_client_ready(struct smtp_client *c)
         smtp_client_begin(c);
 }
 
+bool smtp_client_can_require_tls(const struct smtp_client *c)
+{
+    return c->options.tls_active && (c->capabilities & CAN_REQUIRETLS);
+}
+
 static void go_on(struct smtp_client *c)
 {
     bool wants_tls = c->options.tls != SMTP_CLIENT_TLS_NONE && !c->options.tls_active;
@@ -126,6 +132,12 @@ static void go_on(struct smtp_client *c)
         struct smtp_client_result result =
             smtp_client_from_cause(c, SMTP_CLIENT_LOCAL, SMTP_CLIENT_TEMPORARY, "4.7.4",
                                    SPAN("TLS is required, but the server does not offer STARTTLS"));
+        smtp_client_refuse(c, &result);
+    } else if (c->options.require_tls && !smtp_client_can_require_tls(c)) {
+        struct smtp_client_result result = smtp_client_from_cause(
+            c, SMTP_CLIENT_LOCAL, SMTP_CLIENT_PERMANENT, "5.7.30",
+            SPAN("the sender requires TLS on the whole way (REQUIRETLS), which the server does not "
+                 "offer to promise"));
         smtp_client_refuse(c, &result);
     } else if (c->options.user.len) {
         smtp_client_auth(c);

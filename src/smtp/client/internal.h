@@ -30,6 +30,7 @@ enum client_capability {
     CAN_STARTTLS = 1 << 7,
     CAN_AUTH_PLAIN = 1 << 8,
     CAN_AUTH_LOGIN = 1 << 9,
+    CAN_REQUIRETLS = 1 << 10,
 };
 
 enum recipient_state { RCPT_PENDING, RCPT_SKIPPED, RCPT_ACCEPTED, RCPT_DECIDED };
@@ -107,6 +108,8 @@ void smtp_client_say_hello(struct smtp_client *c);
 void smtp_client_refuse(struct smtp_client *c, const struct smtp_client_result *result);
 void smtp_client_auth(struct smtp_client *c);
 void smtp_client_on_auth(struct smtp_client *c, const struct client_reply *r);
+/* The server promised REQUIRETLS, under TLS. */
+bool smtp_client_can_require_tls(const struct smtp_client *c);
 /* The session is ready: begins the message that waits, or rests. */
 void smtp_client_ready(struct smtp_client *c);
 

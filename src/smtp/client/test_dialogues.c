@@ -15,7 +15,21 @@
 #define PIPES      "220 far.test\r\n250-far.test\r\n250 PIPELINING\r\n"
 #define SAID_A     "MAIL FROM:<s@near.test> SIZE=4\nRCPT TO:<a@far.test>\nDATA\n"
 
-enum message_kind { ONE, TWO, DSN, EIGHT_BIT, UTF8, BINARY, BIG, DOTS, INJECT, NON_ASCII, NULL_SENDER, NOTIFY_ALL };
+enum message_kind {
+    ONE,
+    TWO,
+    DSN,
+    EIGHT_BIT,
+    UTF8,
+    BINARY,
+    BIG,
+    DOTS,
+    INJECT,
+    NON_ASCII,
+    NULL_SENDER,
+    NOTIFY_ALL,
+    PROMISED
+};
 
 struct row {
     const char *name;
@@ -59,6 +73,7 @@ static const struct smtp_client_message messages[] = {
     [NON_ASCII] = {MESSAGE(to_non_ascii)},
     [NULL_SENDER] = {.recipients = to_one, .recipient_count = 1, .size = 4},
     [NOTIFY_ALL] = {MESSAGE(to_all)},
+    [PROMISED] = {MESSAGE(to_one), .require_tls = true},
 };
 
 static struct secret password;
@@ -67,6 +82,7 @@ static struct secret password;
 #define PLAIN      .options = {BASE}
 #define OPTIONAL   .options = {BASE, .tls = SMTP_CLIENT_TLS_OPPORTUNISTIC}
 #define REQUIRED   .options = {BASE, .tls = SMTP_CLIENT_TLS_REQUIRED}
+#define PROMISE    .options = {BASE, .tls = SMTP_CLIENT_TLS_REQUIRED, .require_tls = true}
 #define LMTP       .options = {BASE, .lmtp = true}
 #define USER       .options = {BASE, .tls_active = true, .user = SPAN_INIT("user"), .password = &password}
 #define CLEAR_USER .options = {BASE, .auth_without_tls = true, .user = SPAN_INIT("user"), .password = &password}
@@ -190,6 +206,26 @@ static const struct row rows[] = {
     /* ---- TLS ---- */
     {"STARTTLS", OPTIONAL, ONE,
      "220 x\r\n250-x\r\n250-PIPELINING\r\n250 STARTTLS\r\n220 go\r\n" T "250 x\r\n550 no\r\n",
+     SAID_HELLO "STARTTLS\n[tls]\n" SAID_HELLO
+                "MAIL FROM:<s@near.test>\n[0 permanent MAIL FROM 550 5.0.0 no]\n[done]\n"},
+    {"REQUIRETLS", PROMISE, PROMISED,
+     "220 x\r\n250-x\r\n250 STARTTLS\r\n220 go\r\n" T "250-x\r\n250 REQUIRETLS\r\n550 no\r\n",
+     SAID_HELLO "STARTTLS\n[tls]\n" SAID_HELLO
+                "MAIL FROM:<s@near.test> REQUIRETLS\n[0 permanent MAIL FROM 550 5.0.0 no]\n[done]\n"},
+    {"REQUIRETLS not offered", PROMISE, PROMISED,
+     "220 x\r\n250-x\r\n250-REQUIRETLS\r\n250 STARTTLS\r\n220 go\r\n" T "250 x\r\n",
+     SAID_HELLO
+     "STARTTLS\n[tls]\n" SAID_HELLO
+     "QUIT\n[failed permanent local EHLO 0 5.7.30 the sender requires TLS on the whole way (REQUIRETLS), which "
+     "the server does not offer to promise]\n[close]\n"},
+    {"REQUIRETLS passed on where it can be", OPTIONAL, PROMISED,
+     "220 x\r\n250-x\r\n250 STARTTLS\r\n220 go\r\n" T "250-x\r\n250 REQUIRETLS\r\n550 no\r\n",
+     SAID_HELLO "STARTTLS\n[tls]\n" SAID_HELLO
+                "MAIL FROM:<s@near.test> REQUIRETLS\n[0 permanent MAIL FROM 550 5.0.0 no]\n[done]\n"},
+    {"REQUIRETLS without TLS is no promise", PLAIN, PROMISED, "220 x\r\n250-x\r\n250 REQUIRETLS\r\n550 no\r\n",
+     SAID_HELLO "MAIL FROM:<s@near.test>\n[0 permanent MAIL FROM 550 5.0.0 no]\n[done]\n"},
+    {"REQUIRETLS that nobody asked for", OPTIONAL, ONE,
+     "220 x\r\n250-x\r\n250 STARTTLS\r\n220 go\r\n" T "250-x\r\n250 REQUIRETLS\r\n550 no\r\n",
      SAID_HELLO "STARTTLS\n[tls]\n" SAID_HELLO
                 "MAIL FROM:<s@near.test>\n[0 permanent MAIL FROM 550 5.0.0 no]\n[done]\n"},
     {"STARTTLS ignored", PLAIN, ONE, "220 x\r\n250-x\r\n250 STARTTLS\r\n550 no\r\n",

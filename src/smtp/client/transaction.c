@@ -129,6 +129,8 @@ static void say_mail(struct smtp_client *c)
         buf_add(&c->out, SPAN(" BODY=8BITMIME"));
     if (m->utf8)
         buf_add(&c->out, SPAN(" SMTPUTF8"));
+    if (m->require_tls && smtp_client_can_require_tls(c))
+        buf_add(&c->out, SPAN(" REQUIRETLS"));
     if (c->capabilities & CAN_DSN) {
         if (m->ret != SMTP_CLIENT_RET_NONE)
             buf_addf(&c->out, " RET=%s", m->ret == SMTP_CLIENT_RET_FULL ? "FULL" : "HDRS");

@@ -109,6 +109,7 @@ void cmd_ehlo(struct smtp_server *s, struct span argument)
     keyword_if(&e, p->binary_mime && p->chunking, SPAN("BINARYMIME"));
     keyword_if(&e, p->chunking, SPAN("CHUNKING"));
     keyword_if(&e, p->smtp_utf8, SPAN("SMTPUTF8"));
+    keyword_if(&e, p->offers_require_tls && s->tls, SPAN("REQUIRETLS"));
     keyword_if(&e, p->orar, SPAN("XORAR"));
     keyword_if(&e, p->long_addresses, SPAN("XLONGADDR"));
     if (!s->out.failed)

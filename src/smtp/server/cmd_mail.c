@@ -1,5 +1,6 @@
 /*
- * cmd_mail.c: MAIL (RFC 5321 4.1.1.2) with the options of SIZE, 8BITMIME, BINARYMIME, SMTPUTF8, DSN and AUTH.
+ * cmd_mail.c: MAIL (RFC 5321 4.1.1.2) with the options of SIZE, 8BITMIME, BINARYMIME, SMTPUTF8, DSN, AUTH and
+ * REQUIRETLS.
  *
  * An option counts as offered when its extension is. The size limit is checked after the answer, for who the client
  * is may lift it.
@@ -42,6 +43,12 @@ static enum option_result take_utf8(struct smtp_server *s, struct span value UNU
 {
     s->said.mail.smtp_utf8 = true;
     return s->profile->smtp_utf8 ? OPTION_OK : OPTION_UNSUPPORTED;
+}
+
+static enum option_result take_require_tls(struct smtp_server *s, struct span value UNUSED)
+{
+    s->said.mail.require_tls = true;
+    return s->profile->offers_require_tls && s->tls ? OPTION_OK : OPTION_UNSUPPORTED;
 }
 
 static enum option_result take_ret(struct smtp_server *s, struct span value)
@@ -90,9 +97,13 @@ static enum option_result take_auth(struct smtp_server *s, struct span value)
 }
 
 static const struct option options[] = {
-    {SPAN_INIT("SIZE"), true, take_size},      {SPAN_INIT("BODY"), true, take_body},
-    {SPAN_INIT("SMTPUTF8"), false, take_utf8}, {SPAN_INIT("RET"), true, take_ret},
-    {SPAN_INIT("ENVID"), true, take_envid},    {SPAN_INIT("AUTH"), true, take_auth},
+    {SPAN_INIT("SIZE"), true, take_size},
+    {SPAN_INIT("BODY"), true, take_body},
+    {SPAN_INIT("SMTPUTF8"), false, take_utf8},
+    {SPAN_INIT("RET"), true, take_ret},
+    {SPAN_INIT("ENVID"), true, take_envid},
+    {SPAN_INIT("AUTH"), true, take_auth},
+    {SPAN_INIT("REQUIRETLS"), false, take_require_tls},
 };
 
 /* Replies unless the line is a good one. */

@@ -34,6 +34,7 @@ static struct smtp_server_profile profile_of(const uint8_t *data)
         .starttls_available = !bit(data[1], 2),
         .tls_active = bit(data[1], 3),
         .require_tls = bit(data[1], 4),
+        .offers_require_tls = bit(data[1], 5),
         .require_ehlo_domain = bit(data[1], 5),
         .auth_before_tls = before,
         .auth_before_tls_count = bit(data[1], 6),

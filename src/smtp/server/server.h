@@ -61,8 +61,9 @@ struct smtp_server_profile {
     bool repair_bare_lf; /* a bare LF in text is passed on as CRLF; otherwise the message is refused for it */
 
     bool starttls_available;
-    bool tls_active;  /* from the first octet */
-    bool require_tls; /* for MAIL, AUTH and the like */
+    bool tls_active;         /* from the first octet */
+    bool require_tls;        /* for MAIL, AUTH and the like */
+    bool offers_require_tls; /* REQUIRETLS (RFC 8689), under TLS */
     bool require_ehlo_domain;
     /* The mechanisms that AUTH offers and accepts in the clear, and under TLS. */
     const struct span *auth_before_tls;
@@ -91,6 +92,7 @@ struct smtp_mail {
     uint64_t size;               /* SIZE=; 0: not said */
     enum smtp_body body;
     bool smtp_utf8;
+    bool require_tls; /* REQUIRETLS */
     enum smtp_ret ret;
     struct span envid; /* ENVID= as written; or empty */
     struct span auth;  /* AUTH= decoded: "<>" or a canonical address; or empty */

@@ -182,6 +182,8 @@ static inline struct span driver_note_mail(struct test_driver *d, const struct s
     if (m->size)
         buf_addf(&d->actions, " size=%" PRIu64, m->size);
     buf_addf(&d->actions, "%s%s%s", bodies[m->body], rets[m->ret], m->smtp_utf8 ? " utf8" : "");
+    if (m->require_tls)
+        buf_add(&d->actions, SPAN(" requiretls"));
     if (m->envid.len)
         buf_addf(&d->actions, " envid=%.*s", SPAN_ARG(m->envid));
     if (m->auth.len)

@@ -142,6 +142,25 @@ static void test_starttls(void **state)
          .script = SPAN_INIT("STARTTLS\r\nNOOP\r\n"),
          .profile = {.max_protocol_errors = SMTP_UNLIMITED, .enhanced_status_codes = true},
          .replies = "502 5.5.1 STARTTLS is not offered here\n250 2.0.0 OK\n"},
+        {.name = "REQUIRETLS, under TLS alone",
+         .script =
+             SPAN_INIT("EHLO c\r\nMAIL FROM:<a@far.test> REQUIRETLS\r\nSTARTTLS\r\n\x1e"
+                       "EHLO c\r\nMAIL FROM:<a@far.test> REQUIRETLS=1\r\nMAIL FROM:<a@far.test> requiretls\r\n"),
+         .profile = {.max_protocol_errors = SMTP_UNLIMITED,
+                     .enhanced_status_codes = true,
+                     .starttls_available = true,
+                     .offers_require_tls = true},
+         .replies = "250-mx.test Hello [192.0.2.1]\n250-ENHANCEDSTATUSCODES\n250 STARTTLS\n"
+                    "555 5.5.4 Unsupported option: REQUIRETLS\n220 2.0.0 SMTP server ready\n"
+                    "250-mx.test Hello [192.0.2.1]\n250-ENHANCEDSTATUSCODES\n250 REQUIRETLS\n"
+                    "501 5.5.4 Invalid option: REQUIRETLS\n250 2.1.0 Sender OK\n",
+         .actions = "[event bad command: Unsupported option: REQUIRETLS]\n[tls]\n"
+                    "[event bad command: Invalid option: REQUIRETLS]\n[mail <a@far.test> requiretls]\n"},
+        {.name = "REQUIRETLS where it is not offered",
+         .script = SPAN_INIT("STARTTLS\r\n\x1e"
+                             "EHLO c\r\nMAIL FROM:<a@far.test> REQUIRETLS\r\n"),
+         .profile = {.max_protocol_errors = SMTP_UNLIMITED, .starttls_available = true},
+         .replies = "220 SMTP server ready\n250 mx.test Hello [192.0.2.1]\n555 Unsupported option: REQUIRETLS\n"},
         {.name = "with an argument",
          .script = SPAN_INIT("STARTTLS now\r\n"),
          .replies = "501 5.5.4 No argument is allowed here\n"},
