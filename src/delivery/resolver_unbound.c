@@ -250,13 +250,23 @@ static enum err_code configure(struct ub_ctx *ctx, const struct resolver_unbound
     if (ub_ctx_async(ctx, 1) != 0)
         return err_set(err, ERR_INTERNAL, "libunbound cannot work with a thread");
     enum err_code code = use_anchors(ctx, o->anchors, err);
+    if (!code && o->forwarder_count)
+        code = use_forwarders(ctx, o, err);
     if (code)
         return code;
-    if (o->forwarder_count)
-        return use_forwarders(ctx, o, err);
-    /* A missing file is no error: without resolv.conf the root servers are asked. */
-    ub_ctx_resolvconf(ctx, NULL);
-    ub_ctx_hosts(ctx, NULL);
+    if (!o->forwarder_count) {
+        /* A missing file is no error: without resolv.conf the root servers are asked. */
+        ub_ctx_resolvconf(ctx, NULL);
+        ub_ctx_hosts(ctx, NULL);
+    }
+    /* The settings are read with the first call that needs them: now, since afterwards every question would fail.
+     */
+    if (ub_ctx_zone_remove(ctx, "invalid.") != 0)
+        return o->anchors.len
+                   ? err_set(err, ERR_INVALID,
+                             "libunbound does not understand the DNSSEC trust anchors: DS or DNSKEY records "
+                             "are expected, one a line")
+                   : err_set(err, ERR_INTERNAL, "libunbound cannot be set up");
     return ERR_NONE;
 }
 

@@ -402,6 +402,8 @@ static void test_anchors(void **state)
          "; of a test\n\ntest. 3600 IN DS 12345 13 2 "
          "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef ;x\n",
          ERR_NONE},
+        {"another record", "test. IN A 192.0.2.1\n", ERR_INVALID},
+        {"no record", "hello\n", ERR_INVALID},
         {"comments alone", "; nothing\n", ERR_INVALID},
         {"too long for a record", NULL, ERR_INVALID},
     };
