@@ -17,9 +17,11 @@ enum rule {
     RULES,
 };
 
+/* The first one's words are Exchange's, which administrators look for. */
 static const struct hop_tls hops[RULES] = {
-    [RULE_EXCHANGE_SERVER] = {HOP_MUST, HOP_PROOF_PINNED, .present = true, .verified = TLS_VERIFIED_PINNED,
-                              .rule = "Exchange Server authentication (SmartHostAuthMechanism)"},
+    [RULE_EXCHANGE_SERVER] =
+        {HOP_MUST, HOP_PROOF_PINNED, .present = true, .verified = TLS_VERIFIED_PINNED,
+         .rule = "Cannot achieve Exchange Server authentication: SmartHostAuthMechanism ExchangeServer"},
     [RULE_DOMAIN_SECURE] = {HOP_MUST, HOP_PROOF_DOMAIN, .partner = true, .present = true,
                             .verified = TLS_VERIFIED_DOMAIN_SECURE,
                             .rule = "domain security (DomainSecureEnabled, TLSSendDomainSecureList)"},

@@ -82,8 +82,9 @@ static const struct {
      .proof = HOP_PROOF_PINNED,
      .verified = TLS_VERIFIED_PINNED,
      .present = true,
-     .says = "Exchange Server authentication (SmartHostAuthMechanism) asks for TLS with a certificate among "
-             "HubTransportServerCertificates and EdgeTransportServerCertificates"},
+     .says =
+         "Cannot achieve Exchange Server authentication: SmartHostAuthMechanism ExchangeServer asks for TLS with a "
+         "certificate among HubTransportServerCertificates and EdgeTransportServerCertificates"},
     {"TLSA records", TO(OPPORTUNISTIC, .dane = DELIVERY_DANE_OPPORTUNISTIC), {.dane = HOP_DANE_RECORDS}, DANE},
     {"TLSA records and RequireTLS",
      TO(REQUIRED, .dane = DELIVERY_DANE_OPPORTUNISTIC),
