@@ -169,6 +169,7 @@ static bool put_envelope(struct message *m, struct buf *out)
                            .body = e->body,
                            .ret = e->ret,
                            .smtp_utf8 = e->smtp_utf8,
+                           .tls_optional = r->tls_optional,
                            .eight_bit = r->eight_bit_body || r->eight_bit_header,
                            .internal = m->kind == MESSAGE_PICKUP,
                            .connector = span_of(kind_name(m->kind)),
