@@ -3,7 +3,7 @@
  * and a policy of the receiving domain say of the host, and the message. Pure: the same facts give the same answer;
  * the transport obeys it and takes every reason that it tells from here.
  *
- * The first rule of a table in hop_tls.c that applies decides (docs/decisions/0009-tls-towards-others.md says why).
+ * The first rule of a table in hop_tls.c that applies decides (docs/decisions/0012-tls-towards-others.md says why).
  */
 #pragma once
 

@@ -97,7 +97,7 @@ PROBES = [
     ("A-label", b"<user@xn--vctim-2sa.test>", UNABLE),
     ("U-label undeclared", "<user@v\u00edctim.test>".encode(), UTF8),
     ("fullwidth at-sign", "<user\uff20victim.test@example.com>".encode(), UTF8),
-    ("ideographic full stop", "<alice@example\u3002com>".encode(), UTF8),
+    ("ideographic full stop", "<alice@example\u3002com>".encode(), SYNTAX),  # one label that is two
     ("not UTF-8", b"<user@v\xeddctim.test>", SYNTAX),
     # postmaster
     ("postmaster alone", b"<postmaster>", UNKNOWN),
