@@ -36,7 +36,7 @@ struct station {
     int64_t hold_until_ms; /* the queue takes nothing now */
     uv_fs_event_t watch;
     bool watching;
-    char complaint[256]; /* logged once */
+    char complaint[sizeof((struct err *)0)->text]; /* logged once */
 };
 
 static struct {
