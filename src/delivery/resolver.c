@@ -231,7 +231,8 @@ static void on_addresses(struct resolver_question *q, enum family family, const 
         /* A family without an answer takes nothing away: else whoever can spoil one could switch DANE off. */
         q->insecure |= !r->secure;
         q->canonical_len = r->canonical.len < sizeof q->canonical ? r->canonical.len : 0;
-        memcpy(q->canonical, r->canonical.ptr, q->canonical_len);
+        if (q->canonical_len)
+            memcpy(q->canonical, r->canonical.ptr, q->canonical_len);
         for (size_t i = 0; i < r->count && i < RESOLVER_ADDRESSES_MAX; i++)
             q->addresses[family][q->address_count[family]++] = r->records[i].addr;
     }
