@@ -77,6 +77,7 @@ static bool take_field(struct sts_policy *p, enum field f, struct span value)
     case FIELD_MX:
         if (p->mx_count == STS_MX_MAX || !valid_pattern(value))
             return false;
+        value.len -= span_ends(value, SPAN(".")); /* as hosts are compared */
         p->mx[p->mx_count++] = value;
         return true;
     case FIELDS: break;

@@ -114,6 +114,8 @@ static void test_hosts(void **state UNUSED)
         {"a.b.example.net", false},
         {"example.net", false},
         {".example.net", false},
+        {"dotted.example.org", true},
+        {"dotted.example.org.", true},
         {"aexample.net", false},
         {"mail.example.com.evil.test", false},
         {"x.mail.example.com", false},
@@ -123,9 +125,10 @@ static void test_hosts(void **state UNUSED)
     struct arena arena;
     arena_init(&arena, 0);
     assert_int_equal(
-        sts_policy_parse(SPAN("version: STSv1\nmode: enforce\nmx: mail.example.com\nmx: *.example.net\n"
-                              "max_age: 5\n"),
-                         &p, NULL),
+        sts_policy_parse(
+            SPAN("version: STSv1\nmode: enforce\nmx: mail.example.com\nmx: *.example.net\nmx: dotted.example.org.\n"
+                 "max_age: 5\n"),
+            &p, NULL),
         ERR_NONE);
     assert_true(sts_policy_copy(&p, &arena, &copy));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

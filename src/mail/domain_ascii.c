@@ -25,10 +25,11 @@ static bool add_label(struct buf *out, struct span label)
     if (idn2_to_ascii_8z(text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
         return false;
     struct span a = span_of(ascii);
-    bool one = span_find(a, '.') == SIZE_MAX; /* some dots of other scripts are mapped to ours */
+    /* Some dots and blanks of other scripts are mapped to ours. */
+    bool one = domain_valid(a, 0) && span_find(a, '.') == SIZE_MAX;
     buf_add(out, a);
     idn2_free(ascii);
-    return one && a.len > 0;
+    return one;
 }
 
 bool domain_ascii(struct buf *out, struct span domain)

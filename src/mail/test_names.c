@@ -81,6 +81,7 @@ static void ascii_form(void **state)
         {"bu\u0308cher", "xn--bcher-kva"}, /* composed */
         {"\uff42\u00fc", "xn--b-eha"},     /* full width */
         {"a\u3002\u00fc", NULL},           /* a dot of another script: two labels in one */
+        {"a\u00a0", NULL},                 /* a blank of another script */
         {"\u0301a\u00fc", NULL},           /* begins with a mark */
         {"\u05d0a\u00fc", NULL},           /* right to left and left to right */
         {"3\u5e74b\u7d44\u91d1\u516b\u5148\u751f", "xn--3b-ww4c5e180e575a65lsy2b"},
