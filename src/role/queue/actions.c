@@ -294,6 +294,25 @@ static bool read_question(const struct frame *f, struct action *a)
     return queue_action_is_of_queue(a->what) ? name.len > 0 && a->count == 0 : name.len == 0 && a->count > 0;
 }
 
+static void log_action(const struct action *a)
+{
+    static const char *const names[QUEUE_ACTIONS] = {
+        [QUEUE_ACTION_SUSPEND_QUEUE] = "suspend-queue",       [QUEUE_ACTION_RESUME_QUEUE] = "resume-queue",
+        [QUEUE_ACTION_RETRY_QUEUE] = "retry-queue",           [QUEUE_ACTION_SUSPEND_MESSAGES] = "suspend-messages",
+        [QUEUE_ACTION_RESUME_MESSAGES] = "resume-messages",   [QUEUE_ACTION_REMOVE_MESSAGES] = "remove-messages",
+        [QUEUE_ACTION_REMOVE_REPORTED] = "remove-and-report",
+    };
+    struct log_line l = log_begin(LOG_NOTICE, "queue-action");
+    log_str(&l, "action", names[a->what]);
+    if (queue_action_is_of_queue(a->what)) {
+        log_str(&l, "queue", a->name);
+    } else {
+        log_int(&l, "first", (int64_t)a->ids[0]);
+        log_int(&l, "messages", (int64_t)a->count);
+    }
+    log_end(&l);
+}
+
 void actions_on_frame(struct transport *t, struct link *link, const struct frame *f)
 {
     struct policy_ref *policy = policy_ref_current();
@@ -308,6 +327,7 @@ void actions_on_frame(struct transport *t, struct link *link, const struct frame
         free(a);
         return; /* the asker's time limit ends its wait */
     }
+    log_action(a);
     if (!known)
         answer(a, ERR_UNAVAILABLE, "the queue has no policy yet; try again");
     else if (queue_action_is_of_queue(a->what))
