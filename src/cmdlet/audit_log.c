@@ -7,23 +7,6 @@
 
 enum { PAGE = 256, RESULT_SIZE = 1000 };
 
-static enum err_code date(struct shell_call *call, const char *name, int64_t otherwise, int64_t *ret,
-                          struct err *err)
-{
-    const struct value *v = cmdlet_argument(call, name);
-    *ret = otherwise;
-    if (!v || (v->kind == VALUE_STRING && cmdlet_parse_date(v->s, ret)))
-        return ERR_NONE;
-    if (v->kind == VALUE_TIME) {
-        *ret = v->i;
-        return ERR_NONE;
-    }
-    return err_set(
-        err, ERR_INVALID,
-        "Get-AdminAuditLog -%s: \"%.*s\" is no date; give one such as 2026-11-24 or 2026-11-24T18:30 (UTC)", name,
-        SPAN_ARG(v->kind == VALUE_STRING ? span_head(v->s, 60) : SPAN("?")));
-}
-
 /* ---- what is asked for ---- */
 
 struct query {
@@ -40,9 +23,9 @@ static enum err_code read_query(struct shell_call *call, struct query *ret, stru
     struct value v = value_int(RESULT_SIZE);
     enum err_code code = given ? cmdlet_parse(call, &size, *given, NULL, &v, err) : ERR_NONE;
     if (!code)
-        code = date(call, "StartDate", INT64_MIN, &ret->from, err);
+        code = cmdlet_date(call, "StartDate", INT64_MIN, &ret->from, err);
     if (!code)
-        code = date(call, "EndDate", INT64_MAX, &ret->to, err);
+        code = cmdlet_date(call, "EndDate", INT64_MAX, &ret->to, err);
     ret->limit = v.kind == VALUE_UNLIMITED ? SIZE_MAX : (size_t)v.i;
     ret->cmdlets = cmdlet_argument(call, "Cmdlets");
     ret->objects = cmdlet_argument(call, "ObjectIds");

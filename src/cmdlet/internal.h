@@ -102,6 +102,9 @@ enum err_code cmdlet_facts(struct cmdlet_context *c, struct arena *arena, struct
 
 /* As value_parse_time, or as Exchange's examples have it: 11/24/2026, with the time behind it where wanted. */
 NODISCARD bool cmdlet_parse_date(struct span s, int64_t *ret_ms);
+/* An argument that is a date, as text or as a time; `otherwise` where it is not given. */
+NODISCARD enum err_code cmdlet_date(struct shell_call *call, const char *name, int64_t otherwise, int64_t *ret,
+                                    struct err *err);
 
 /* ---- find.c: identities ---- */
 /*

@@ -60,23 +60,6 @@ static bool show(void *context, const struct tracking_row *row)
 
 /* ---- what is asked for ---- */
 
-static enum err_code date(struct shell_call *call, const char *name, int64_t otherwise, int64_t *ret,
-                          struct err *err)
-{
-    const struct value *v = cmdlet_argument(call, name);
-    *ret = otherwise;
-    if (!v || (v->kind == VALUE_STRING && cmdlet_parse_date(v->s, ret)))
-        return ERR_NONE;
-    if (v->kind == VALUE_TIME) {
-        *ret = v->i;
-        return ERR_NONE;
-    }
-    return err_set(err, ERR_INVALID,
-                   "Get-MessageTrackingLog -%s: \"%.*s\" is no date; give one such as 2026-11-24 or "
-                   "2026-11-24T18:30 (UTC)",
-                   name, SPAN_ARG(v->kind == VALUE_STRING ? span_head(v->s, 60) : SPAN("?")));
-}
-
 /* A text that is found whole. */
 static enum err_code text_of(struct shell_call *call, const char *name, const struct value *v, struct span *ret,
                              struct err *err)
@@ -172,9 +155,9 @@ static enum err_code read_query(struct shell_call *call, struct tracking_query *
     enum err_code code = given ? cmdlet_parse(call, &size, *given, NULL, &limit, err) : ERR_NONE;
     q->limit = limit.kind == VALUE_UNLIMITED ? SIZE_MAX : (size_t)limit.i;
     if (!code)
-        code = date(call, "Start", INT64_MIN, &q->start_ms, err);
+        code = cmdlet_date(call, "Start", INT64_MIN, &q->start_ms, err);
     if (!code)
-        code = date(call, "End", INT64_MAX, &q->end_ms, err);
+        code = cmdlet_date(call, "End", INT64_MAX, &q->end_ms, err);
     if (!code)
         code = event(call, &q->event, err);
     if (!code)

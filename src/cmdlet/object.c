@@ -141,3 +141,19 @@ bool cmdlet_parse_date(struct span s, int64_t *ret_ms)
                      SPAN_ARG(month), day.len == 1 ? "0" : "", SPAN_ARG(day), SPAN_ARG(span_from(rest, 4)));
     return n > 0 && (size_t)n < sizeof text && value_parse_time(span_of(text), ret_ms);
 }
+
+enum err_code cmdlet_date(struct shell_call *call, const char *name, int64_t otherwise, int64_t *ret,
+                          struct err *err)
+{
+    const struct value *v = cmdlet_argument(call, name);
+    *ret = otherwise;
+    if (!v || (v->kind == VALUE_STRING && cmdlet_parse_date(v->s, ret)))
+        return ERR_NONE;
+    if (v->kind == VALUE_TIME) {
+        *ret = v->i;
+        return ERR_NONE;
+    }
+    return err_set(err, ERR_INVALID,
+                   "%s -%s: \"%.*s\" is no date; give one such as 2026-11-24 or 2026-11-24T18:30 (UTC)",
+                   call->command->name, name, SPAN_ARG(v->kind == VALUE_STRING ? span_head(v->s, 60) : SPAN("?")));
+}
