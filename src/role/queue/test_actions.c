@@ -204,20 +204,31 @@ static void resumed_under_way(void **state)
     bench_finish(b, 0);
 }
 
-/* The members of a group whose message is suspended are so too. */
+/* Suspended while the directory is asked who is in the group: its members are so too, over a restart. */
 static void suspended_group(void **state)
 {
+    enum { LISTINGS_MAX = 5000 };
     struct bench *b = *state;
+    size_t n = 0;
     b->directory_silent = true;
-    uint64_t id = BENCH_SEND(b, "bob@example.com", "team@example.com");
+    uint64_t id = BENCH_SEND(b, "dave@example.com", "team@example.com");
     BENCH_UNTIL(b, b->questions == 1);
     act_on_message(b, QUEUE_ACTION_SUSPEND_MESSAGES, id);
     check_status(b, QUEUE_LIST_MESSAGES, "Suspended");
+    bench_speak(b);
+    do {
+        bench_list(b, QUEUE_LIST_MESSAGES, 0, 10);
+        assert_true(b->record_count == 1 && n++ < LISTINGS_MAX);
+    } while (!span_has(bench_property(b, 0, "Recipients"), "p@far.test; waiting"));
+    bench_until(b, QUEUE_LIST_MESSAGES, "Status", "Suspended"); /* let go of again */
     bench_kill(b);
-    b->directory_silent = false;
+    b->questions = 0;
     bench_start(b);
+    check_status(b, QUEUE_LIST_MESSAGES, "Suspended");
+    assert_int_equal(b->questions, 0); /* nothing of it is in hand */
+    assert_int_equal(b->job_count, 0);
     act_on_message(b, QUEUE_ACTION_RESUME_MESSAGES, id);
-    bench_deliver(b);
+    BENCH_UNTIL(b, b->job_count > 0);
 }
 
 static void check_report(struct bench *b, const char *recipient)

@@ -63,23 +63,36 @@ static struct directory_recipient find_person(struct span address, struct span m
     return r;
 }
 
-void peers_on_resolve(struct bench *b, struct frame *f)
+static void answer_question(struct bench *b, uint64_t id, struct span address)
 {
-    struct cursor c = cursor_of(f->body);
-    struct span address = cursor_bytes(&c, 1024), members[MEMBERS_MAX];
+    struct span members[MEMBERS_MAX];
     struct buf out;
-    assert_int_equal(f->type, DIRECTORY_RESOLVE);
-    assert_true(cursor_done(&c));
-    b->questions++;
-    if (b->directory_silent)
-        return;
     struct directory_recipient r = find_person(address, members);
     buf_init(&out, 4096);
     message_put_resolution(&out, b->directory_fails ? ERR_UNAVAILABLE : ERR_NONE, &r);
     enum err_code code =
-        link_send(bench_link(b, BENCH_DIRECTORY), DIRECTORY_RESOLVE | LINK_ANSWER, f->id, buf_span(&out), NULL, 0);
+        link_send(bench_link(b, BENCH_DIRECTORY), DIRECTORY_RESOLVE | LINK_ANSWER, id, buf_span(&out), NULL, 0);
     assert_true(code == ERR_NONE || code == ERR_UNAVAILABLE); /* the role may have ended meanwhile */
     buf_done(&out);
+}
+
+void peers_on_resolve(struct bench *b, struct frame *f)
+{
+    struct cursor c = cursor_of(f->body);
+    struct span address = cursor_bytes(&c, 1024);
+    assert_int_equal(f->type, DIRECTORY_RESOLVE);
+    assert_true(cursor_done(&c));
+    b->questions++;
+    b->question_id = f->id;
+    b->question = arena_dup(&b->arena, address);
+    if (!b->directory_silent)
+        answer_question(b, f->id, address);
+}
+
+void bench_speak(struct bench *b)
+{
+    b->directory_silent = false;
+    answer_question(b, b->question_id, b->question);
 }
 
 /* ---- deliver ---- */

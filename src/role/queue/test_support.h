@@ -79,6 +79,8 @@ struct bench {
     /* directory */
     bool directory_fails, directory_silent;
     size_t questions;
+    uint64_t question_id; /* of the last */
+    struct span question;
     /* deliver */
     struct bench_rule rules[BENCH_RULES_MAX];
     bool dsn_offered;
@@ -174,6 +176,11 @@ uint64_t bench_send(struct bench *b, const struct bench_mail *m);
 void bench_ask_spool(struct bench *b, enum bench_end from);
 void bench_spool(struct bench *b, enum bench_end from);
 void bench_drop_spool(struct bench *b, enum bench_end from, uint64_t id);
+
+/* ---- directory ---- */
+
+/* A silent directory answers the last question, and all from then on. */
+void bench_speak(struct bench *b);
 
 /* ---- deliver ---- */
 
