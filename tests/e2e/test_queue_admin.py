@@ -108,7 +108,6 @@ def test_message_is_held_exported_and_let_go(hub, hop, marker, tmp_path):
 
 
 def test_large_message_is_exported_whole(hub, hop, marker, tmp_path):
-    hub.shell("Suspend-Queue smtp:script") if queues(hub) else None
     hop.rules = lambda step, info: "451 4.3.0 later" if step == "rcpt" else None
     with hub.session(source=APP) as c:
         body = message(marker, "alice@example.com", "x@script.test") + b"0123456789abcdef" * 4 + b"\r\n"
