@@ -3,7 +3,7 @@
  *
  * Invariants: a line is at most LOG_LINE_MAX bytes and ends with LF; every value is either bare
  * [A-Za-z0-9._:/@+\[\]<>-]+ or quoted with \" \\ and \xNN escapes, so it holds no blank, control or quote that is
- * not ours.
+ * not ours. What is gathered is whole lines of one thread, which alone touches it.
  */
 #include "runtime/log.h"
 
@@ -12,12 +12,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { GATHER_MAX = 32 * 1024 };
 
 static struct {
     const char *role;
@@ -25,6 +29,11 @@ static struct {
     bool journal;
     enum log_level least;
     uint64_t dropped;
+    struct {
+        char text[GATHER_MAX];
+        size_t len;
+        uint64_t lines;
+    } gathered;
 } logger = {.role = "mailreeve", .fd = STDERR_FILENO, .least = LOG_INFO};
 
 static const struct {
@@ -154,6 +163,55 @@ void log_err(struct log_line *l, const struct err *err)
     log_str(l, "error", err->text);
 }
 
+/* ---- writing ---- */
+
+static _Thread_local bool gathers;
+
+static void write_out(const char *text, size_t len, uint64_t lines)
+{
+    ssize_t n = write(logger.fd, text, len);
+    if (n < 0 && errno == EAGAIN)
+        logger.dropped += lines;
+    else
+        logger.dropped = 0;
+}
+
+void log_flush(void)
+{
+    size_t len = logger.gathered.len;
+    if (!gathers || !len)
+        return;
+    logger.gathered.len = 0; /* first: an abort in the middle must not write it again */
+    write_out(logger.gathered.text, len, logger.gathered.lines);
+    logger.gathered.lines = 0;
+}
+
+static void gather(const struct log_line *l)
+{
+    if (l->len > GATHER_MAX - logger.gathered.len)
+        log_flush();
+    memcpy(logger.gathered.text + logger.gathered.len, l->text, l->len);
+    logger.gathered.len += l->len;
+    logger.gathered.lines++;
+    if (l->level >= LOG_WARNING)
+        log_flush();
+}
+
+/* What led to an assertion that fails must not be lost with it. */
+static void on_abort(int sig)
+{
+    (void)sig;
+    log_flush();
+}
+
+void log_gather(void)
+{
+    struct stat st;
+    gathers = logger.journal || (fstat(logger.fd, &st) == 0 && S_ISREG(st.st_mode));
+    if (gathers)
+        signal(SIGABRT, on_abort);
+}
+
 void log_end(struct log_line *l)
 {
     if (l->off)
@@ -162,11 +220,10 @@ void log_end(struct log_line *l)
         add_format(l, " dropped-lines=%" PRIu64, logger.dropped);
     }
     l->text[l->len++] = '\n';
-    ssize_t n = write(logger.fd, l->text, l->len);
-    if (n < 0 && errno == EAGAIN)
-        logger.dropped++;
+    if (gathers)
+        gather(l);
     else
-        logger.dropped = 0;
+        write_out(l->text, l->len, 1);
 }
 
 void log_text(enum log_level level, const char *event, const char *format, ...)

@@ -3,6 +3,10 @@
 
 #include "runtime/log.h"
 
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 static void values_cannot_forge(void **state)
 {
     (void)state;
@@ -45,8 +49,61 @@ static void lines_are_bounded(void **state)
     assert_int_equal(l.len, 0);
 }
 
+/* What is in the file that the log goes to. */
+static size_t read_log(char *out, size_t cap)
+{
+    ssize_t n = pread(STDERR_FILENO, out, cap - 1, 0);
+    assert_true(n >= 0);
+    out[n] = '\0';
+    return (size_t)n;
+}
+
+static void tell(enum log_level level, const char *event)
+{
+    struct log_line l = log_begin(level, event);
+    log_end(&l);
+}
+
+static void lines_are_gathered(void **state)
+{
+    (void)state;
+    static char text[256 * 1024];
+    int old = dup(STDERR_FILENO), file = memfd_create("log", 0);
+    assert_true(old >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    log_init("test");
+    tell(LOG_INFO, "before");
+    size_t before = read_log(text, sizeof text);
+    log_gather();
+    tell(LOG_INFO, "first");
+    tell(LOG_INFO, "second");
+    size_t gathered = read_log(text, sizeof text);
+    tell(LOG_WARNING, "third");
+    size_t warned = read_log(text, sizeof text);
+    const char *first = strstr(text, "event=first\n"), *second = strstr(text, "event=second\n"),
+               *third = strstr(text, "event=third\n");
+    bool in_order = first && second && third && first < second && second < third;
+    tell(LOG_INFO, "fourth");
+    size_t again = read_log(text, sizeof text);
+    log_flush();
+    bool flushed = read_log(text, sizeof text) > again && strstr(text, "event=fourth\n");
+    for (size_t i = 0; i < 1000; i++)
+        tell(LOG_INFO, "many");
+    size_t many = read_log(text, sizeof text);
+    dup2(old, STDERR_FILENO);
+    log_init("test");
+    close(old);
+    close(file);
+    assert_true(before > 0);
+    assert_int_equal(gathered, before);
+    assert_true(warned > before && in_order);
+    assert_int_equal(again, warned);
+    assert_true(flushed);
+    assert_true(many > warned + 10000); /* what is gathered is bounded */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(values_cannot_forge), cmocka_unit_test(lines_are_bounded)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(values_cannot_forge), cmocka_unit_test(lines_are_bounded),
+                                       cmocka_unit_test(lines_are_gathered)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

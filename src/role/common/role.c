@@ -279,6 +279,22 @@ static enum err_code make_loop(struct role *role, struct err *err)
     return ERR_NONE;
 }
 
+static void on_turn(uv_prepare_t *p)
+{
+    (void)p;
+    log_flush();
+}
+
+/* A role's lines are written when its loop is about to wait. */
+static void gather_log(struct role *role)
+{
+    static uv_prepare_t turn;
+    uv_prepare_init(&role->loop, &turn);
+    uv_prepare_start(&turn, on_turn);
+    uv_unref((uv_handle_t *)&turn);
+    log_gather();
+}
+
 static enum err_code role_begin(struct role *role, struct err *err)
 {
     enum err_code code = ERR_NONE;
@@ -290,6 +306,7 @@ static enum err_code role_begin(struct role *role, struct err *err)
         code = enter_sandbox(role, err);
     if (code)
         return code;
+    gather_log(role);
     role->control = link_open(&role->loop, CONTROL_FD, on_control, on_control_lost, role);
     if (!role->control)
         return err_set(err, ERR_NO_MEMORY, "cannot open the control link");
@@ -320,5 +337,6 @@ int role_run(const struct role_main *main)
     }
     while (role.exit_status < 0)
         uv_run(&role.loop, UV_RUN_DEFAULT);
+    log_flush();
     return role.exit_status;
 }
