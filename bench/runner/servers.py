@@ -31,9 +31,13 @@ class Server:
         try:
             self.start()
             host.wait_for(lambda: "%s to greet; its log: %s" % (self.name, self.log_end()), self.is_up, 30)
+            self.settle()
         except BaseException:
             self.close()
             raise
+
+    def settle(self):
+        """What can be asked of the server only when it runs."""
 
     def is_up(self):
         if self.processes.root.poll() is not None:
@@ -98,6 +102,10 @@ class Mailreeve(Server):
                   "New-SendConnector -Name out -AddressSpaces sink.test -DNSRoutingEnabled $false -SmartHosts 127.0.0.1 -Port %d -MaxMessageSize 50MB"
                   % (relaxed, relaxed, USER, PASSWORD, self.relay or 1)])
         self.processes = host.Processes([*self.trace, MAILREEVE, "serve", "--state", state], self.log)
+
+    def settle(self):
+        if not self.relay:
+            host.run([MAILREEVE, "shell", "--state", self.dir + "/state", "-c", "Suspend-Queue smtp:out"])
 
     def contents(self):
         with sqlite3.connect(self.dir + "/state/queue.db") as db:
