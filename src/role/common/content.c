@@ -10,6 +10,7 @@
 
 #include "base/cursor.h"
 #include "role/common/submission.h"
+#include "runtime/large_body.h"
 #include "runtime/log.h"
 
 #include <errno.h>
@@ -210,6 +211,29 @@ static enum err_code send_ahead(struct link *queue, struct span *envelope, uint6
     return code;
 }
 
+/* head and body as one: in a frame, or where they do not fit into it in a memory file. */
+static enum err_code ask_to_store(struct content *c, struct link *queue, struct buf *head, struct span body)
+{
+    struct large_body packed;
+    struct buf all;
+    struct err err;
+    if (head->failed)
+        return ERR_LIMIT;
+    if (head->len + body.len <= FRAME_BODY_MAX)
+        return link_ask(queue, QUEUE_STORE, buf_span(head), body, NULL, 0, STORE_WAIT_MS, on_stored, c);
+    buf_init(&all, FRAME_BODY_MAX + CONTENT_BUFFER_MAX);
+    buf_add(&all, buf_span(head));
+    buf_add(&all, body);
+    enum err_code code = all.failed ? ERR_NO_MEMORY : large_body_pack(buf_span(&all), &packed, &err);
+    if (!code) {
+        code = link_ask(queue, QUEUE_STORE, packed.part, SPAN(""), packed.fds, packed.fd_count, STORE_WAIT_MS,
+                        on_stored, c);
+        large_body_done(&packed);
+    }
+    buf_done(&all);
+    return code;
+}
+
 static void send_to_queue(struct content *c, struct span envelope)
 {
     if (c->failed) {
@@ -226,9 +250,7 @@ static void send_to_queue(struct content *c, struct span envelope)
     put_bytes(&head, envelope);
     put_u32(&head, (uint32_t)c->small.len);
     if (!code)
-        code = head.failed ? ERR_LIMIT
-                           : link_ask(queue, QUEUE_STORE, buf_span(&head), buf_span(&c->small), NULL, 0,
-                                      STORE_WAIT_MS, on_stored, c);
+        code = ask_to_store(c, queue, &head, buf_span(&c->small));
     buf_done(&head);
     if (code) {
         fail(c, code == ERR_LIMIT ? "Queue busy" : "Queue not available");

@@ -7,9 +7,9 @@
 
 #include "role/common/role.h"
 
-/* What travels with its envelope in one frame; above it, a file of its own (docs/decisions/0004-small-bodies.md).
- */
-enum { CONTENT_SMALL_MAX = 64 * 1024 };
+/* What travels with its envelope, in one frame or a memory file; above it, a file of its own
+ * (docs/decisions/0004-small-bodies.md). */
+enum { CONTENT_SMALL_MAX = 128 * 1024 };
 
 struct content;
 

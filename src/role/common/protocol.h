@@ -75,7 +75,7 @@ enum message_type {
 
     /* receive, pickup -> queue */
     QUEUE_STORE = 300, /* question: u64 token (0: no parts ahead), u64 spool id (0: inline), str envelope, str body
-                          -> u8 enum content_outcome, u64 internal id, str text */
+                          -> u8 enum content_outcome, u64 internal id, str text. A large body */
     QUEUE_ENVELOPE_PART, /* u64 token, bytes: the beginning of an envelope that does not fit into QUEUE_STORE. The
                             parts and their QUEUE_STORE follow each other without other parts between them */
     QUEUE_SPOOL,         /* question: nothing -> u64 spool id; 1 descriptor to write the body to */

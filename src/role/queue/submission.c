@@ -10,13 +10,14 @@
 #include "role/queue/changes.h"
 #include "role/queue/track.h"
 #include "runtime/clock.h"
+#include "runtime/large_body.h"
 #include "runtime/log.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPEN_MAX = 4096, ENVELOPE_ARENA_MAX = 32 << 20 };
+enum { OPEN_MAX = 4096, ENVELOPE_ARENA_MAX = 32 << 20, STORE_BODY_MAX = QUEUE_INLINE_MAX + FRAME_BODY_MAX };
 
 /* A body that a receive process is writing. */
 struct spool_file {
@@ -247,9 +248,12 @@ static bool size_fits(const struct spool_file *file, uint64_t size, struct span 
 
 static void on_store(struct transport *t, struct peer *p, struct link *link, struct frame *f)
 {
-    struct cursor c = cursor_of(f->body);
+    struct large_body_view view = {0};
+    struct err unwanted;
+    bool open = large_body_open(f, STORE_BODY_MAX, &view, &unwanted) == ERR_NONE;
+    struct cursor c = cursor_of(view.bytes);
     uint64_t token = cursor_u64(&c), spool_id = cursor_u64(&c);
-    struct span envelope = cursor_bytes(&c, SUBMISSION_MAX), body = cursor_bytes(&c, FRAME_BODY_MAX);
+    struct span envelope = cursor_bytes(&c, SUBMISSION_MAX), body = cursor_bytes(&c, QUEUE_INLINE_MAX);
     struct submission s;
     struct arena arena;
     struct incoming *in = calloc(1, sizeof *in);
@@ -259,7 +263,7 @@ static void on_store(struct transport *t, struct peer *p, struct link *link, str
     arena_init(&arena, ENVELOPE_ARENA_MAX);
     envelope = join(p, token, envelope);
     in->file = spool_id ? take_file(p, spool_id) : NULL;
-    if (!cursor_done(&c) || !submission_get(envelope, &arena, &s) || (spool_id && !in->file) ||
+    if (!open || !cursor_done(&c) || !submission_get(envelope, &arena, &s) || (spool_id && !in->file) ||
         !size_fits(in->file, s.size, body)) {
         role_bad_frame(ROLE_RECEIVE, f, "malformed message");
         err_set(&in->err, ERR_INVALID, "malformed message");
@@ -271,6 +275,7 @@ static void on_store(struct transport *t, struct peer *p, struct link *link, str
     if (token)
         drop_parts(p);
     arena_clear(&arena);
+    large_body_close(&view);
     if (in->err.code)
         refuse(in, &in->err);
     else if (in->file)

@@ -293,15 +293,19 @@ void bench_ask_store(struct bench *b, enum bench_end from, uint64_t token, uint6
                      struct span body)
 {
     struct buf out;
-    buf_init(&out, FRAME_BODY_MAX);
+    struct large_body packed;
+    struct err err;
+    buf_init(&out, LARGE_BODY_MAX);
     put_u64(&out, token);
     put_u64(&out, spool_id);
     put_bytes(&out, envelope);
     put_bytes(&out, body);
     assert_false(out.failed);
-    assert_int_equal(
-        link_ask(bench_link(b, from), QUEUE_STORE, buf_span(&out), SPAN(""), NULL, 0, ASK_MS, on_stored, b),
-        ERR_NONE);
+    assert_int_equal(large_body_pack(buf_span(&out), &packed, &err), ERR_NONE);
+    assert_int_equal(link_ask(bench_link(b, from), QUEUE_STORE, packed.part, SPAN(""), packed.fds, packed.fd_count,
+                              ASK_MS, on_stored, b),
+                     ERR_NONE);
+    large_body_done(&packed);
     buf_done(&out);
 }
 

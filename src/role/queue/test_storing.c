@@ -112,6 +112,33 @@ static void spooled_body(void **state)
     bench_finish(b, 0);
 }
 
+/* Inline, but more than a frame holds; and more than the store takes inline. */
+static void beyond_a_frame(void **state)
+{
+    struct bench *b = *state;
+    struct buf envelope, body;
+    buf_init(&body, QUEUE_INLINE_MAX + 1);
+    for (size_t i = 0; i < QUEUE_INLINE_MAX; i++)
+        buf_add_char(&body, 'x');
+    bench_envelope(&envelope, &(struct bench_mail){.from = "bob@example.com", .to = "alice@example.com"}, LARGE);
+    bench_ask_store(b, BENCH_RECEIVE, 0, 0, buf_span(&envelope), span_head(buf_span(&body), LARGE));
+    bench_await_answer(b, 0);
+    assert_int_equal(b->answer.outcome, CONTENT_STORED);
+    struct bench_job *j = bench_deliver(b);
+    CHECK_INT("body", j->job.body.len, LARGE);
+    CHECK_INT("body", j->job.body.ptr[LARGE - 1], 'x');
+    buf_add_char(&body, 'x');
+    buf_done(&envelope);
+    bench_envelope(&envelope, &(struct bench_mail){.from = "bob@example.com", .to = "alice@example.com"}, body.len);
+    bench_ask_store(b, BENCH_RECEIVE, 0, 0, buf_span(&envelope), buf_span(&body));
+    bench_await_answer(b, 1);
+    assert_int_equal(b->answer.outcome, CONTENT_REFUSED);
+    CHECK_TEXT("why", b->answer.text, "Insufficient system resources");
+    buf_done(&envelope);
+    buf_done(&body);
+    bench_finish(b, 0);
+}
+
 static void spool_dropped(void **state)
 {
     struct bench *b = *state;
@@ -257,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(inline_body, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(spooled_body, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(beyond_a_frame, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(spool_dropped, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(envelope_in_parts, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(refused, bench_setup, bench_teardown),
